@@ -1,0 +1,1 @@
+"""The record: schema, all SQL and all psycopg. Imports domain and runtime."""

@@ -1,0 +1,193 @@
+"""What the LMS should hold for a person, and what to do about an account given what the LMS holds."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.addresses import choose_email, email_key
+from domain.errors import NeedsAttention
+from domain.events import Employee
+from domain.integration import People
+from domain.lms import LmsUser, UserFields
+from domain.usernames import base_username
+
+MAX_STARTS = 3
+"""Starts without an end before an account is held to kill its worker."""
+
+
+class WantedAccount(BaseModel):
+    """
+    The user that the LMS should hold for one person.
+
+    Attributes:
+        wanted_if_absent: False for somebody who left: suspended if there, but never made.
+        out_of_scope: Why the person no longer belongs to the integration, where that means suspended.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    external_key: str
+    email: str
+    first_name: str
+    last_name: str
+    username: str
+    suspended: bool = False
+    wanted_if_absent: bool = True
+    out_of_scope: str | None = None
+
+    def fields(self) -> UserFields:
+        """What is kept up to date; the user name is not, because people know theirs by heart."""
+        return {
+            "external_key": self.external_key,
+            "email": self.email,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "suspended": self.suspended,
+        }
+
+
+def wanted_account(person: Employee, settings: People) -> WantedAccount:
+    """
+    The account HR's last word asks for.
+
+    Raises:
+        NeedsAttention: A field that the LMS or the settings need is empty or unusable; the detail names it.
+    """
+    email = choose_email(person, settings)
+    return WantedAccount(
+        external_key=_external_key(person, settings),
+        email=email,
+        first_name=_name(person.first_name, "first_name"),
+        last_name=surname(person),
+        username=base_username(person, email, settings),
+        suspended=person.status in ("suspended", "terminated"),
+        wanted_if_absent=person.status != "terminated",
+    )
+
+
+def surname(person: Employee) -> str:
+    """Infix and last name with one space; once only when the last name already begins with the infix (R172)."""
+    last = _name(person.last_name, "last_name")
+    infix = _tidy(person.infix or "")
+    if not infix or last.lower() == infix.lower() or last.lower().startswith(f"{infix.lower()} "):
+        return last
+    return f"{infix} {last}"
+
+
+def _external_key(person: Employee, settings: People) -> str:
+    if settings.identity == "person_id":
+        return person.employee_key
+    external = (person.external_id or "").strip()
+    if not external:
+        raise NeedsAttention("external_id_missing", "external_id is empty, and it is this integration's identity")
+    return external
+
+
+def _name(text: str | None, field: str) -> str:
+    """Moodle takes an empty first name and fails at the learner's login, so we look before calling (R53, R54, R171)."""
+    tidy = _tidy(text or "")
+    if not tidy:
+        raise NeedsAttention(f"{field}_missing", f"{field} is empty")
+    return tidy
+
+
+def _tidy(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Nobody in the LMS is this person: make the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """This LMS user is the person; bring `changes` in line."""
+
+    user_id: str
+    how: Literal["external_key", "email", "given"]
+    changes: UserFields
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Already linked; bring `changes` in line, which may be nothing."""
+
+    user_id: str
+    changes: UserFields
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """There is nothing to hold: not in the LMS, and not wanted there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A person must decide or correct something first."""
+
+    code: str
+    detail: str
+
+
+Plan = Create | Link | Update | Leave | Park
+
+
+def plan_linked(wanted: WantedAccount, user_id: str, applied: UserFields) -> Update:
+    """What is left to write for an account that is linked, given the fields the LMS is known to hold."""
+    return Update(user_id, _changes(wanted, applied))
+
+
+def plan_unlinked(wanted: WantedAccount, found: Sequence[LmsUser], *, match_by: Sequence[str], ours: bool) -> Plan:
+    """
+    Link, create, leave or park somebody who has no link yet.
+
+    Args:
+        found: Every LMS user that shares the external key or the address.
+        ours: A create of ours may have made this user without our hearing of it.
+    """
+    by_key = [user for user in found if user.external_key == wanted.external_key]
+    by_email = [user for user in found if email_key(user.email) == email_key(wanted.email)]
+    if "external_key" in match_by and by_key:
+        return _link(wanted, by_key, "external_key", others=by_email)
+    if ours and by_key:
+        return _link(wanted, by_key, "external_key", others=by_email)
+    if by_email:
+        if "email" not in match_by:
+            return Park("email_taken", "the e-mail address belongs to another account of the LMS")
+        return _link(wanted, by_email, "email", others=())
+    return Create() if wanted.wanted_if_absent else Leave()
+
+
+def _link(
+    wanted: WantedAccount, matches: Sequence[LmsUser], how: Literal["external_key", "email"], others: Sequence[LmsUser]
+) -> Link | Park:
+    if len(matches) > 1:
+        ids = ", ".join(sorted(user.user_id for user in matches))
+        return Park("several_candidates", f"LMS users {ids} all match by {how}")
+    user = matches[0]
+    if user.protected:
+        return Park("protected_account", f"LMS user {user.user_id} may not be touched")
+    if user.external_key not in ("", wanted.external_key):
+        return Park("account_of_another", f"LMS user {user.user_id} has this e-mail address and another external key")
+    if any(other.user_id != user.user_id for other in others):
+        return Park("email_taken", f"LMS user {user.user_id} matches by {how}, another one has the e-mail address")
+    return Link(user.user_id, how, _changes(wanted, observed(user)))
+
+
+def observed(user: LmsUser) -> UserFields:
+    """The fields we keep up to date, as the LMS holds them."""
+    return {
+        "external_key": user.external_key,
+        "email": user.email,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "suspended": user.suspended,
+    }
+
+
+def _changes(wanted: WantedAccount, held: UserFields) -> UserFields:
+    return {name: value for name, value in wanted.fields().items() if held.get(name) != value}

@@ -1,0 +1,216 @@
+"""
+The port to a learning management system: batch-first, one outcome per item.
+
+Both LMSs, and the fake used in tests, are held to it by one conformance suite.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from domain.errors import ProvisioningError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The LMS holds it; `value` is what it answered."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """
+    This item was not done, or is not known to be done.
+
+    `failure` is an UnknownOutcome exactly when the effect may exist all the same; every other failure
+    promises that nothing of this item took effect.
+    """
+
+    failure: ProvisioningError
+
+
+Outcome = Done[T] | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class LmsUser:
+    """A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us."""
+
+    user_id: str
+    username: str
+    email: str
+    external_key: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    suspended: bool = False
+    confirmed: bool = True
+    protected: bool = False
+
+
+UserField = Literal["external_key", "email", "first_name", "last_name", "suspended"]
+UserFields = dict[UserField, str | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user to be made. Without a password the LMS makes one and mails it (R67)."""
+
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    external_key: str
+    language: str = ""
+    password: str | None = field(default=None, repr=False)
+    force_password_change: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """Only the fields named change."""
+
+    user_id: str
+    fields: UserFields
+
+
+@dataclass(frozen=True, slots=True)
+class LmsEnrolment:
+    """
+    One user's complete enrolment in one course; what is empty means "without limit", never "leave as it is".
+
+    `role` is the LMS's own role id.
+    """
+
+    user_id: str
+    course_id: str
+    role: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LmsCourse:
+    """A course as the LMS holds it. `code` is its idnumber, or its short name where that is empty."""
+
+    course_id: str
+    code: str
+    short_name: str
+    title: str
+    visible: bool
+    tracks_completion: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a site says of itself. `functions` are those the token may call."""
+
+    url: str
+    name: str
+    release: str
+    user_id: str
+    functions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A user and a course whose completion is asked for."""
+
+    user_id: str
+    course_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """
+    One user's courses, by id.
+
+    Attributes:
+        shown: All that the LMS shows: those with an enrolment that is active now.
+        completed: Those it calls complete.
+        finished: Everything done, but not (yet) called complete.
+        without_criteria: Those that can never be complete.
+    """
+
+    shown: frozenset[str]
+    completed: frozenset[str]
+    finished: frozenset[str]
+    without_criteria: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A completed course. `grade` is on the LMS's own scale; `evidence` says what was read, without personal data."""
+
+    completed_at: datetime | None
+    grade: Decimal | None
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One completed participation out of a report; keys as HR knows them."""
+
+    external_key: str
+    course_code: str
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """
+    One page of a completion report.
+
+    `rows` are the completed ones among `size` rows read; `last` tells that no page follows.
+    """
+
+    rows: Sequence[ReportRow]
+    size: int
+    last: bool
+
+
+class LmsGateway(Protocol):
+    """
+    What Matricula needs from an LMS.
+
+    Reads raise a ProvisioningError as a whole. Writes return one outcome per item, in the order given, and never
+    raise one: what a call before the failing one achieved is not forgotten. A HoldIntegration in an outcome
+    concerns the whole site: the caller stops.
+    """
+
+    def site(self) -> Site:
+        """What the site says of itself; the cheapest proof that the token works."""
+
+    def find_users(
+        self, by: Literal["user_id", "external_key", "email", "username"], values: Sequence[str]
+    ) -> Sequence[LmsUser]:
+        """All users that hold one of the values; several may share one. E-mail matches the given spelling only."""
+
+    def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
+        """The users with this address without regard to case; one call."""
+
+    def create_users(self, users: Sequence[NewUser]) -> Sequence[Outcome[str]]:
+        """Make the users; Done holds the new user id."""
+
+    def update_users(self, changes: Sequence[UserChange]) -> Sequence[Outcome[None]]:
+        """Apply the changes."""
+
+    def enrol(self, enrolments: Sequence[LmsEnrolment]) -> Sequence[Outcome[None]]:
+        """Make each enrolment exactly as given; repeating is harmless."""
+
+    def courses(self) -> Sequence[LmsCourse]:
+        """Every course of the site, hidden ones included."""
+
+    def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
+        """How far each user is in the courses that the LMS shows for them (one call per user)."""
+
+    def completions(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Completion | None]]:
+        """Date and grade of each pair; None when it is not complete."""
+
+    def report_page(self, report_id: str, page: int) -> ReportPage:
+        """Page `page` (from 0) of a completion report that an administrator of the LMS made for us."""

@@ -1,0 +1,77 @@
+"""Whether and when work is tried again after a failure. Pure: the caller brings the clock and the dice."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPolicy:
+    """Numbers to start from: reliability over speed, and an end to everything."""
+
+    base: timedelta = timedelta(seconds=5)
+    cap: timedelta = timedelta(minutes=30)
+    give_up_after: timedelta = timedelta(hours=24)
+    max_attempts: int = 12
+    settle_doubt: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Due again after `wait`."""
+
+    wait: timedelta
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """A person must act; the failure stays visible under `code`."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The whole integration stops until a probe succeeds."""
+
+    code: str
+    detail: str
+
+
+Decision = Retry | Give | Hold
+
+
+def decide(
+    failure: BaseException, *, attempt: int, running_for: timedelta, dice: float, policy: RecoveryPolicy
+) -> Decision:
+    """
+    Choose what happens to a piece of work after a failed attempt.
+
+    Args:
+        attempt: Starts so far, counting the one that failed; the first is 1.
+        running_for: Time since the first of those starts.
+        dice: A number from 0 to 1 that spreads the waits, so that work that failed together does not return together.
+    """
+    match failure:
+        case HoldIntegration():
+            return Hold(failure.code, failure.detail)
+        case NeedsAttention():
+            return Give(failure.code, failure.detail)
+        case TransientFailure() if attempt >= policy.max_attempts or running_for >= policy.give_up_after:
+            return Give(failure.code, f"given up after {attempt} attempts")
+        case TransientFailure():
+            wait = failure.retry_after or backoff(attempt, dice=dice, policy=policy)
+            if isinstance(failure, UnknownOutcome):
+                wait = max(wait, policy.settle_doubt)
+            return Retry(wait, failure.code)
+        case _:
+            return Give("bug", type(failure).__name__)
+
+
+def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:
+    """Full jitter: anywhere between nothing and the doubling bound, and never past the cap."""
+    bound: timedelta = min(policy.cap, policy.base * (1 << min(attempt - 1, 30)))
+    return bound * dice

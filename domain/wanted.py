@@ -1,0 +1,88 @@
+"""From facts to wanted state: what every integration of a tenant should hold for one person."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from domain.accounts import WantedAccount, wanted_account
+from domain.addresses import email_key
+from domain.enrolments import WantedPlacement, due_at, refusal, wanted_placement
+from domain.errors import NeedsAttention
+from domain.events import CourseEnrolment, Employee
+from domain.integration import IntegrationSettings
+from domain.scope import out_of_scope
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What an account is to be. `detail` is for people and names fields, never their values."""
+
+    state: Literal["due", "parked", "waiting", "out_of_scope"]
+    wanted: WantedAccount | None = None
+    code: str | None = None
+    detail: str = ""
+
+    @property
+    def email_key(self) -> str | None:
+        return email_key(self.wanted.email) if self.wanted else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementState:
+    """What a placement is to be, and not before when; `refusal` says why it is not wanted."""
+
+    enrolment_key: str
+    course_code: str
+    wanted: WantedPlacement
+    refusal: str | None
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """Everything HR says about one person. `employee` is None until it arrives, `erased` when it was withdrawn."""
+
+    employee_key: str
+    employee: Employee | None
+    erased: bool
+    enrolments: tuple[CourseEnrolment, ...]
+
+
+def account_state(
+    facts: PersonFacts, settings: IntegrationSettings, enabled_payrolls: Mapping[tuple[str, str], bool]
+) -> AccountState:
+    """The account one integration should hold for this person; a reason where it should hold none."""
+    if facts.erased:
+        return AccountState("parked", code="person_erased", detail="HR asked for this person to be forgotten")
+    person = facts.employee
+    if person is None:
+        return AccountState("waiting", code="employee_unknown")
+    outside = out_of_scope(person.payroll, enabled_payrolls=enabled_payrolls, settings=settings)
+    if outside and settings.when_out_of_scope == "leave":
+        return AccountState("out_of_scope", code=outside)
+    if settings.people.accounts_for == "enrolled" and not facts.enrolments:
+        return AccountState("waiting", code="not_enrolled")
+    try:
+        wanted = wanted_account(person, settings.people)
+    except NeedsAttention as problem:
+        state: Literal["parked", "out_of_scope"] = "out_of_scope" if outside else "parked"
+        return AccountState(state, code=outside or problem.code, detail=problem.detail)
+    if outside:
+        outside_of = {"suspended": True, "wanted_if_absent": False, "out_of_scope": outside}
+        wanted = wanted.model_copy(update=outside_of)
+    return AccountState("due", wanted=wanted)
+
+
+def placement_states(enrolments: Iterable[CourseEnrolment], settings: IntegrationSettings) -> list[PlacementState]:
+    """The placements one integration should hold for a person's enrolments."""
+    return [
+        PlacementState(
+            enrolment_key=enrolment.enrolment_key,
+            course_code=enrolment.course_code,
+            wanted=wanted_placement(enrolment, settings),
+            refusal=refusal(enrolment),
+            not_before=due_at(enrolment, settings),
+        )
+        for enrolment in enrolments
+    ]

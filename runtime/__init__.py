@@ -1,0 +1,1 @@
+"""What every process needs to run: settings, logs, topology, clock, secrets, crash points. Imports nothing of ours."""

@@ -1,0 +1,124 @@
+"""
+One value with everything a process reads from its environment, checked once, all problems reported together.
+
+Nothing else reads the environment.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+
+class BadSettings(ValueError):
+    """The environment cannot be used; one line per problem, each with its fix."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """
+    How long things may take. `lms_deadline` < `lease` must hold: a call must be over before its work is claimed again.
+    """
+
+    lease: timedelta = timedelta(seconds=60)
+    lms_deadline: timedelta = timedelta(seconds=30)
+    outage_base: timedelta = timedelta(seconds=5)
+    probe_every: timedelta = timedelta(seconds=30)
+    tick: timedelta = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the services are, and what this installation allows."""
+
+    database_url: str = field(repr=False)
+    amqp_url: str = field(repr=False)
+    master_key: bytes = field(repr=False)
+    allow_private_lms: bool = False
+    worker_threads: int = 4
+    timing: Timing = Timing()
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """
+    Raises:
+        BadSettings: Something is missing or wrong.
+    """
+    problems: list[str] = []
+    settings = Settings(
+        database_url=_url(environment, "DATABASE_URL", ("postgresql", "postgres"), problems),
+        amqp_url=_url(environment, "AMQP_URL", ("amqp", "amqps"), problems),
+        master_key=_key(environment, "MATRICULA_KEY", problems),
+        allow_private_lms=_flag(environment, "MATRICULA_ALLOW_PRIVATE_LMS", problems),
+        worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 4, problems)),
+        timing=_timing(environment, problems),
+    )
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def _timing(environment: Mapping[str, str], problems: list[str]) -> Timing:
+    default = Timing()
+    timing = Timing(
+        lease=_seconds(environment, "MATRICULA_LEASE_S", default.lease, problems),
+        lms_deadline=_seconds(environment, "MATRICULA_LMS_DEADLINE_S", default.lms_deadline, problems),
+        outage_base=_seconds(environment, "MATRICULA_OUTAGE_BASE_S", default.outage_base, problems),
+        probe_every=_seconds(environment, "MATRICULA_PROBE_EVERY_S", default.probe_every, problems),
+        tick=_seconds(environment, "MATRICULA_TICK_S", default.tick, problems),
+    )
+    if timing.lms_deadline >= timing.lease:
+        problems.append(
+            "MATRICULA_LMS_DEADLINE_S must be less than MATRICULA_LEASE_S: a call must end before its lease"
+        )
+    return timing
+
+
+def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], problems: list[str]) -> str:
+    given = environment.get(name, "")
+    if not given:
+        problems.append(f"{name} is not set; for example {schemes[0]}://user:password@host/name")
+    elif urlsplit(given).scheme not in schemes:
+        problems.append(f"{name} must begin with {schemes[0]}://")
+    return given
+
+
+def _key(environment: Mapping[str, str], name: str, problems: list[str]) -> bytes:
+    given = environment.get(name, "")
+    try:
+        key = base64.b64decode(given, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        state = "is not 32 bytes in base64" if given else "is not set"
+        problems.append(f"{name} {state}; make one with `matricula key` and keep it: it seals the LMS tokens")
+    return key
+
+
+def _flag(environment: Mapping[str, str], name: str, problems: list[str]) -> bool:
+    given = environment.get(name, "0")
+    if given not in ("0", "1"):
+        problems.append(f"{name} must be 0 or 1")
+    return given == "1"
+
+
+def _number(environment: Mapping[str, str], name: str, default: float, problems: list[str]) -> float:
+    given = environment.get(name)
+    try:
+        number = default if given is None else float(given)
+    except ValueError:
+        number = -1
+    if not 0 < number < 1e6:
+        problems.append(f"{name} must be a number greater than 0")
+        return default
+    return number
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: timedelta, problems: list[str]) -> timedelta:
+    return timedelta(seconds=_number(environment, name, default.total_seconds(), problems))
