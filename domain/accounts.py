@@ -72,7 +72,8 @@ def surname(person: Employee) -> str:
     """Infix and last name with one space; once only when the last name already begins with the infix (R172)."""
     last = _name(person.last_name, "last_name")
     infix = _tidy(person.infix or "")
-    if not infix or last.lower() == infix.lower() or last.lower().startswith(f"{infix.lower()} "):
+    beginning = infix.lower() if infix.endswith(("'", "’")) else f"{infix.lower()} "
+    if not infix or f"{last.lower()} ".startswith(beginning):
         return last
     return f"{infix} {last}"
 
@@ -158,7 +159,9 @@ def plan_unlinked(wanted: WantedAccount, found: Sequence[LmsUser], *, match_by: 
     if by_email:
         if "email" not in match_by:
             return Park("email_taken", "the e-mail address belongs to another account of the LMS")
-        return _link(wanted, by_email, "email", others=())
+        return _link(wanted, by_email, "email", others=by_key)
+    if by_key:
+        return Park("external_key_taken", f"LMS user {by_key[0].user_id} has this external key already")
     return Create() if wanted.wanted_if_absent else Leave()
 
 
@@ -174,7 +177,8 @@ def _link(
     if user.external_key not in ("", wanted.external_key):
         return Park("account_of_another", f"LMS user {user.user_id} has this e-mail address and another external key")
     if any(other.user_id != user.user_id for other in others):
-        return Park("email_taken", f"LMS user {user.user_id} matches by {how}, another one has the e-mail address")
+        code, what = ("email_taken", "address") if how == "external_key" else ("external_key_taken", "external key")
+        return Park(code, f"LMS user {user.user_id} matches by {how}, another one has the {what}")
     return Link(user.user_id, how, _changes(wanted, observed(user)))
 
 

@@ -9,6 +9,7 @@ from domain.integration import People
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\.]+(\.[^\s@<>,;:\"()\[\]\\.]+)+")
 _NOT_IN_LOCAL_PART = re.compile(r"[^a-z0-9.-]+")
+_DOTS = re.compile(r"\.{2,}")
 
 
 def email_key(address: str) -> str:
@@ -55,7 +56,7 @@ def pseudo_address(person: Employee, domain: str) -> str:
 
 
 def _local_part(text: str | None) -> str:
-    return _NOT_IN_LOCAL_PART.sub("", (text or "").lower()).strip(".-")
+    return _DOTS.sub(".", _NOT_IN_LOCAL_PART.sub("", (text or "").lower())).strip(".-")
 
 
 def is_pseudo(address: str) -> bool:

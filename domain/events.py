@@ -18,6 +18,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 
+_YEAR = re.compile("[0-9]{4}-")
+
 
 class BadEvent(ValueError):
     """This event can never become a fact. `field` names the place, `problem` the cause in one sentence."""
@@ -31,6 +33,13 @@ class BadEvent(ValueError):
 
 def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
+
+
+def _written_out(value: object) -> object:
+    # pydantic would read a number as seconds since 1970, so that 0 or an epoch became a day nobody meant.
+    if isinstance(value, int | float) or (isinstance(value, str) and not _YEAR.match(value)):
+        raise ValueError("is not written as a date, for example 2026-01-31")
+    return value
 
 
 def _with_offset(value: datetime) -> datetime:
@@ -49,8 +58,8 @@ def _plausible_day(value: date) -> date:
 
 Key = Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=255)]
 Text = Annotated[str, Field(max_length=4000)]
-Instant = Annotated[datetime, AfterValidator(_with_offset)]
-Day = Annotated[date, AfterValidator(_plausible_day)]
+Instant = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_with_offset)]
+Day = Annotated[date, BeforeValidator(_written_out), AfterValidator(_plausible_day)]
 
 
 class Fact(BaseModel):
@@ -229,8 +238,8 @@ class Freshness:
     """
     Decides which of two facts about one subject is newer.
 
-    `sequence` decides when both have one, then `time`, then the event id, so that every order of arrival
-    ends in the same fact.
+    `sequence` decides when both have one, then `time`, then the event id. Every order of arrival ends in the same
+    fact, as long as either all facts about a subject have a sequence or none has.
     """
 
     sequence: str | None
@@ -240,8 +249,11 @@ class Freshness:
     def newer_than(self, other: "Freshness | None") -> bool:
         if other is None:
             return True
-        if self.sequence is not None and other.sequence is not None and self.sequence != other.sequence:
-            return _sequence_order(self.sequence) > _sequence_order(other.sequence)
+        if self.sequence is not None and other.sequence is not None:
+            ours, theirs = _sequence_order(self.sequence), _sequence_order(other.sequence)
+            # "7" and "07" are the same place in the order, so they differ by what comes next.
+            if ours != theirs:
+                return ours > theirs
         return (self.time, self.event_id) > (other.time, other.event_id)
 
 

@@ -1,10 +1,14 @@
 """One integration's settings: a single validated value, versioned as a whole in the database."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_MAIL_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 
 
 def _known_zone(name: str) -> str:
@@ -39,8 +43,8 @@ class People(_Settings):
 
     @model_validator(mode="after")
     def _pseudo_needs_a_domain(self) -> "People":
-        if self.no_email == "pseudo" and "." not in self.pseudo_domain:
-            raise ValueError("pseudo_domain must name HR's mail domain when no_email is pseudo")
+        if self.no_email == "pseudo" and not _MAIL_DOMAIN.fullmatch(self.pseudo_domain):
+            raise ValueError("pseudo_domain must name HR's mail domain when no_email is pseudo, as in hr.example.org")
         return self
 
 

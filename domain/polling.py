@@ -33,12 +33,12 @@ class Run(BaseModel):
 def first_step(settings: Results, *, full_at: datetime | None, now: datetime) -> Run:
     """
     The cheapest plan that misses nothing: the report of news while everything was read lately, else the whole report;
-    without a report, everybody with something open is asked.
+    without a whole report, everybody with something open is asked.
     """
-    if settings.report is None:
-        return Run(plan="people") if settings.recent_report is None else Run(plan="recent")
     recently = full_at is not None and now - full_at < timedelta(seconds=settings.full_every_s)
-    return Run(plan="recent") if settings.recent_report and recently else Run(plan="report")
+    if settings.recent_report and recently:
+        return Run(plan="recent")
+    return Run(plan="people" if settings.report is None else "report")
 
 
 @dataclass(frozen=True, slots=True)

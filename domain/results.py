@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ def decide_result(
     settings: Results,
     today: date,
     held: Held | None,
+    zone: tzinfo = UTC,
 ) -> Result | None:
     """
     The result to record, or None when HR holds it already.
@@ -53,14 +54,15 @@ def decide_result(
 
     Args:
         today: The day of the sync in the integration's time zone.
+        zone: The integration's time zone, which decides the day of a completion (R59).
     """
     passed = settings.pass_grade is None or completion.grade is None or completion.grade >= settings.pass_grade
     outcome = settings.pass_outcome if passed else settings.fail_outcome
-    if held and (held.outcome, held.completed_at) == (outcome, completion.completed_at):
+    if held and (held.outcome, _minute(held.completed_at)) == (outcome, _minute(completion.completed_at)):
         return None
     result_id = stable_id("result", str(integration_id), enrolment_key)
     completion_key = _completion_key(completion, outcome)
-    on_completion = settings.attempted_on == "completion" and completion.completed_at
+    on_completion = completion.completed_at if settings.attempted_on == "completion" else None
     return Result(
         result_id=result_id,
         event_id=stable_id("result-event", result_id, completion_key),
@@ -70,14 +72,20 @@ def decide_result(
         passed=passed,
         grade=completion.grade,
         completed_at=completion.completed_at,
-        attempted_on=completion.completed_at.date() if on_completion and completion.completed_at else today,
+        attempted_on=on_completion.astimezone(zone).date() if on_completion else today,
         evidence=completion.evidence
         | {"rule": "completion" if settings.pass_grade is None else "completion and grade"},
     )
 
 
+def _minute(instant: datetime | None) -> datetime | None:
+    """A report shows minutes, a question about one person seconds; both speak of the same completion."""
+    return instant and instant.astimezone(UTC).replace(second=0, microsecond=0)
+
+
 def _completion_key(completion: Completion, outcome: str) -> str:
-    when = completion.completed_at.isoformat() if completion.completed_at else "undated"
+    minute = _minute(completion.completed_at)
+    when = minute.isoformat() if minute else "undated"
     return hashlib.sha256(f"{when}\0{outcome}".encode()).hexdigest()[:32]
 
 

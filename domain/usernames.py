@@ -12,6 +12,7 @@ from domain.events import Employee
 from domain.integration import People
 
 MAX_LENGTH = 100
+MAX_SUFFIX = 40
 _ILLEGAL = re.compile(r"[^a-z0-9.@_-]+")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9-]+")
 
@@ -58,8 +59,10 @@ def candidates(base: str, employee_key: str) -> Iterator[str]:
     own = _NOT_IN_A_NAME.sub("", fold(employee_key))
     local, at, domain = base.partition("@")
     for suffix in (own, hashlib.sha256(employee_key.encode()).hexdigest()[:12]):
-        if suffix:
-            yield f"{local[: MAX_LENGTH - len(suffix) - len(at + domain) - 1]}-{suffix}{at}{domain}"
+        if suffix and len(suffix) <= MAX_SUFFIX:
+            # The suffix is what tells people apart, so it is never cut; a long mail domain is.
+            ending = f"-{suffix}{at}{domain}"[: MAX_LENGTH - 1]
+            yield f"{local[: MAX_LENGTH - len(ending)]}{ending}"
 
 
 def _required(text: str | None, field: str) -> str:

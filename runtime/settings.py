@@ -29,6 +29,7 @@ class Timing:
     lease: timedelta = timedelta(seconds=60)
     lms_deadline: timedelta = timedelta(seconds=30)
     outage_base: timedelta = timedelta(seconds=5)
+    settle_doubt: timedelta = timedelta(seconds=30)
     probe_every: timedelta = timedelta(seconds=30)
     tick: timedelta = timedelta(seconds=1)
 
@@ -70,6 +71,7 @@ def _timing(environment: Mapping[str, str], problems: list[str]) -> Timing:
         lease=_seconds(environment, "MATRICULA_LEASE_S", default.lease, problems),
         lms_deadline=_seconds(environment, "MATRICULA_LMS_DEADLINE_S", default.lms_deadline, problems),
         outage_base=_seconds(environment, "MATRICULA_OUTAGE_BASE_S", default.outage_base, problems),
+        settle_doubt=_seconds(environment, "MATRICULA_SETTLE_DOUBT_S", default.settle_doubt, problems),
         probe_every=_seconds(environment, "MATRICULA_PROBE_EVERY_S", default.probe_every, problems),
         tick=_seconds(environment, "MATRICULA_TICK_S", default.tick, problems),
     )

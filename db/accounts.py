@@ -1,0 +1,335 @@
+"""Claimed work: accounts under a lease, their placements, and how they ended."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from psycopg.rows import tuple_row
+
+from db.pool import Db
+from db.statements import statements
+from domain.accounts import WantedAccount
+from domain.announcements import Announcement
+from domain.enrolments import WantedPlacement
+from domain.integration import IntegrationSettings
+from domain.lms import LmsCourse, UserFields
+
+SQL = statements("accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An integration as a worker sees it. `resting` while the site asked for peace."""
+
+    integration_id: int
+    tenant: str
+    name: str
+    url: str
+    settings: IntegrationSettings
+    settings_version: int
+    token_sealed: bytes = field(repr=False)
+    password_sealed: bytes | None = field(repr=False)
+    state: str
+    resting: bool
+    courses_seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedAccount:
+    """One person's account while it is ours. `wanted` is None when only its placements are due."""
+
+    account_id: int
+    employee_key: str
+    wanted: WantedAccount | None
+    applied: UserFields
+    username: str | None
+    revision: int
+    lms_user_id: str | None
+    link: str | None
+    attempts: int
+    starts: int
+    doubt: int
+    lease_token: int
+    running_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPlacement:
+    """One enrolment of a claimed account. `lms_course_id` is None while no course of this code is known."""
+
+    placement_id: int
+    account_id: int
+    enrolment_key: str
+    course_code: str
+    state: str
+    wanted: WantedPlacement
+    applied: WantedPlacement | None
+    revision: int
+    provisioned: bool
+    attempts: int
+    running_for: timedelta | None
+    due: bool
+    lms_course_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A link that has just become known."""
+
+    account_id: int
+    user_id: str
+    how: str
+    applied: UserFields
+
+
+@dataclass(slots=True)
+class AccountEnd:
+    """How one account ended. `burnt` counts the attempt; an outage of the site does not."""
+
+    account: ClaimedAccount
+    state: Literal["due", "settled", "parked", "out_of_scope"]
+    code: str | None = None
+    wait: timedelta | None = None
+    burnt: bool = True
+    doubt: int = 0
+    applied: UserFields | None = None
+
+
+@dataclass(slots=True)
+class PlacementEnd:
+    """How one placement ended. `applied` is set when the LMS holds it."""
+
+    placement: ClaimedPlacement
+    state: Literal["due", "settled", "parked", "not_wanted"]
+    code: str | None = None
+    wait: timedelta | None = None
+    burnt: bool = True
+    applied: WantedPlacement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that needs a person."""
+
+    kind: Literal["account", "placement", "integration", "course"]
+    subject_id: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a person's timeline; `data` holds no personal data."""
+
+    employee_key: str
+    kind: str
+    enrolment_key: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class WorkStore:
+    """One integration's work in one transaction."""
+
+    def __init__(self, db: Db, integration_id: int) -> None:
+        self._db = db
+        self._integration_id = integration_id
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._db.cursor(row_factory=tuple_row)
+        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
+        return cursor.fetchall() if cursor.description else []
+
+    def integration(self) -> Integration | None:
+        rows = self._rows("integration")
+        if not rows:
+            return None
+        integration_id, tenant, name, url, settings, *rest = rows[0]
+        return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
+
+    def claim(self, *, most: int, lease: timedelta) -> list[ClaimedAccount]:
+        """What is due, for us alone until the lease ends; the attempt is counted."""
+        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease)]
+
+    def placements_of(self, accounts: Iterable[ClaimedAccount]) -> list[ClaimedPlacement]:
+        rows = self._rows("placements_of", ids=[account.account_id for account in accounts])
+        return [_placement(row) for row in rows]
+
+    def renew_lease(self, accounts: Sequence[ClaimedAccount], lease: timedelta) -> set[int]:
+        """The ids of those accounts that are still ours, for another lease."""
+        ids = [account.account_id for account in accounts]
+        token = accounts[0].lease_token
+        return {row[0] for row in self._rows("renew_lease", ids=ids, token=token, lease=lease)}
+
+    def linked_elsewhere(self, user_ids: Iterable[str]) -> dict[str, int]:
+        """Account id per LMS user id that is linked already."""
+        return dict(self._rows("linked_elsewhere", user_ids=list(user_ids)))
+
+    def usernames_reserved(self, usernames: Iterable[str]) -> dict[str, int]:
+        """Account id per user name that is reserved already."""
+        return dict(self._rows("usernames_reserved", usernames=list(usernames)))
+
+    def reserve_usernames(self, token: int, chosen: Mapping[int, str]) -> None:
+        """
+        Each account has this user name.
+
+        Raises:
+            UsernameTaken: Somebody else reserved one of them since we looked.
+        """
+        self._rows("reserve_usernames", token=token, ids=list(chosen), usernames=list(chosen.values()))
+
+    def save_links(self, token: int, links: Sequence[Saved]) -> set[int]:
+        """The ids of the accounts whose link was saved: those that are still ours."""
+        rows = self._rows(
+            "save_links",
+            token=token,
+            ids=[link.account_id for link in links],
+            user_ids=[link.user_id for link in links],
+            hows=[link.how for link in links],
+            applied=[json.dumps(link.applied) for link in links],
+        )
+        return {row[0] for row in rows}
+
+    def record(self, token: int, accounts: Sequence[AccountEnd], placements: Sequence[PlacementEnd]) -> set[int]:
+        """
+        How everything ended; the lease is over.
+
+        Returns:
+            The ids of the accounts that were still ours. Of the others nothing was recorded (B5).
+        """
+        if placements:
+            self._record_placements(token, placements)
+        rows = self._rows(
+            "record_accounts",
+            token=token,
+            ids=[end.account.account_id for end in accounts],
+            revisions=[end.account.revision for end in accounts],
+            states=[end.state for end in accounts],
+            codes=[end.code for end in accounts],
+            waits=[end.wait for end in accounts],
+            burnt=[end.burnt for end in accounts],
+            doubts=[end.doubt for end in accounts],
+            applied=[None if end.applied is None else json.dumps(end.applied) for end in accounts],
+        )
+        return {row[0] for row in rows}
+
+    def _record_placements(self, token: int, ends: Sequence[PlacementEnd]) -> None:
+        self._rows(
+            "record_placements",
+            token=token,
+            ids=[end.placement.placement_id for end in ends],
+            revisions=[end.placement.revision for end in ends],
+            states=[end.state for end in ends],
+            codes=[end.code for end in ends],
+            waits=[end.wait for end in ends],
+            attempts=[int(end.burnt) for end in ends],
+            applied=[end.applied.model_dump_json() if end.applied else None for end in ends],
+            courses=[end.placement.lms_course_id for end in ends],
+            provisioned=[end.applied is not None for end in ends],
+        )
+
+    def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
+        if problems:
+            self._rows(
+                "open_failures",
+                tenant=tenant,
+                kinds=[problem.kind for problem in problems],
+                ids=[problem.subject_id for problem in problems],
+                codes=[problem.code for problem in problems],
+                details=[problem.detail for problem in problems],
+            )
+
+    def resolve_failures(self, kind: str, ids: Iterable[int | str]) -> None:
+        self._rows("resolve_failures", kind=kind, ids=[str(subject_id) for subject_id in ids])
+
+    def write_timeline(self, tenant: str, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._rows(
+                "write_timeline",
+                tenant=tenant,
+                employees=[entry.employee_key for entry in entries],
+                enrolments=[entry.enrolment_key for entry in entries],
+                kinds=[entry.kind for entry in entries],
+                data=[json.dumps(entry.data) for entry in entries],
+            )
+
+    def announce(self, announcements: Sequence[Announcement]) -> None:
+        if announcements:
+            self._rows(
+                "announce",
+                event_ids=[item.event_id for item in announcements],
+                types=[item.type for item in announcements],
+                bodies=[item.body for item in announcements],
+            )
+
+    def count_calls(self, counts: dict[tuple[str, str], tuple[int, int]]) -> None:
+        """Add to the count of LMS calls: (function, outcome) to calls and items."""
+        if counts:
+            ordered = sorted(counts.items())
+            self._rows(
+                "count_calls",
+                functions=[function for (function, _), _ in ordered],
+                outcomes=[outcome for (_, outcome), _ in ordered],
+                calls=[calls for _, (calls, _) in ordered],
+                items=[items for _, (_, items) in ordered],
+            )
+
+    # The site as a whole
+
+    def quarantine(self, code: str, detail: str, wait: timedelta) -> bool:
+        """True when this call is what quarantined it: the moment for the one notice."""
+        return bool(self._rows("quarantine", code=code, detail=detail, wait=wait))
+
+    def outages(self) -> int:
+        return int(self._rows("outages")[0][0])
+
+    def note_outage(self, wait: timedelta) -> None:
+        self._rows("note_outage", wait=wait)
+
+    def note_answer(self) -> None:
+        self._rows("note_answer")
+
+    def put_off_probe(self, wait: timedelta, code: str | None = None, detail: str | None = None) -> bool:
+        """True when the probe is ours to make (no code), or its failure was written down (code)."""
+        return bool(self._rows("put_off_probe", wait=wait, code=code, detail=detail))
+
+    def release(self) -> bool:
+        return bool(self._rows("release"))
+
+    def save_courses(self, courses: Sequence[LmsCourse]) -> None:
+        """The site's catalogue is this; enrolments that waited for one of these courses are due."""
+        self._rows(
+            "save_courses",
+            ids=[course.course_id for course in courses],
+            codes=[course.code for course in courses],
+            short_names=[course.short_name for course in courses],
+            titles=[course.title for course in courses],
+            visible=[course.visible for course in courses],
+            tracks=[course.tracks_completion for course in courses],
+        )
+        self._rows("forget_courses", ids=[course.course_id for course in courses])
+        self._rows("courses_seen")
+        self._rows("unpark_found_courses")
+
+    def now(self) -> datetime:
+        """The database's time: the one clock that all processes share."""
+        cursor = self._db.cursor(row_factory=tuple_row)
+        row = cursor.execute("select now()").fetchone()
+        assert row is not None  # noqa: S101 - select without from has a row
+        now: datetime = row[0]
+        return now
+
+
+def _claimed(row: tuple[Any, ...]) -> ClaimedAccount:
+    account_id, employee_key, wanted, applied, *rest = row
+    return ClaimedAccount(
+        account_id, employee_key, wanted and WantedAccount.model_validate(wanted), applied or {}, *rest
+    )
+
+
+def _placement(row: tuple[Any, ...]) -> ClaimedPlacement:
+    placement_id, account_id, enrolment_key, course_code, state, wanted, applied, *rest = row
+    held = applied and WantedPlacement.model_validate(applied)
+    wanted = WantedPlacement.model_validate(wanted)
+    return ClaimedPlacement(placement_id, account_id, enrolment_key, course_code, state, wanted, held, *rest)

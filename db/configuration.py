@@ -1,0 +1,97 @@
+"""Integrations as people set them up."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg.rows import class_row, tuple_row
+
+from db.pool import Db
+from db.statements import statements
+from domain.integration import IntegrationSettings
+from runtime.secrets import Secret, seal
+
+SQL = statements("configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """One integration as people see it; the token only sealed."""
+
+    integration_id: int
+    tenant: str
+    name: str
+    url: str
+    settings: dict[str, Any]
+    settings_version: int
+    token_sealed: bytes = field(repr=False)
+    state: str
+    hold_code: str | None
+    hold_detail: str | None
+    held_since: datetime | None
+    resume_at: datetime | None
+    has_password: bool
+
+
+def bound_to(tenant: str, name: str, what: Literal["token", "password"]) -> str:
+    """What a sealed secret of this integration is bound to; see `runtime.secrets.seal`."""
+    return f"{what} of {tenant}/{name}"
+
+
+def add_integration(
+    db: Db, tenant: str, settings: IntegrationSettings, token: Secret, password: Secret | None, *, key: bytes
+) -> int:
+    """
+    The integration exists as a draft, and what waited for its tenant is to be applied.
+
+    Raises:
+        IntegrationNameTaken, LmsTaken: There is one already.
+    """
+
+    def sealed(secret: Secret | None, what: Literal["token", "password"]) -> bytes | None:
+        return seal(secret, key=key, bound_to=bound_to(tenant, settings.name, what)) if secret else None
+
+    db.execute(SQL["add_tenant"], {"tenant": tenant})
+    values = {
+        "tenant": tenant,
+        "name": settings.name,
+        "url": settings.url,
+        "settings": settings.model_dump_json(),
+        "token": sealed(token, "token"),
+        "password": sealed(password, "password"),
+    }
+    row = db.cursor(row_factory=tuple_row).execute(SQL["add_integration"], values).fetchone()
+    assert row is not None  # noqa: S101 - an insert returns its row or raises
+    integration_id = int(row[0])
+    db.execute(SQL["keep_settings"], {"integration_id": integration_id})
+    db.execute(SQL["add_cursor"], {"integration_id": integration_id})
+    db.execute(SQL["accept_set_aside"], {"tenant": tenant, "code": "unknown_tenant"})
+    db.execute(SQL["sweep_everybody"], {"tenant": tenant})
+    return integration_id
+
+
+def change_settings(db: Db, integration: IntegrationRow, settings: IntegrationSettings) -> None:
+    """The integration works by these settings from now on; everybody is looked at again."""
+    values = {"integration_id": integration.integration_id, "settings": settings.model_dump_json()}
+    db.execute(SQL["change_settings"], values)
+    db.execute(SQL["keep_settings"], {"integration_id": integration.integration_id})
+    db.execute(SQL["sweep_everybody"], {"tenant": integration.tenant})
+
+
+def replace_token(db: Db, integration: IntegrationRow, token: Secret, *, key: bytes) -> None:
+    """The integration calls its LMS with this token from now on."""
+    sealed = seal(token, key=key, bound_to=bound_to(integration.tenant, integration.name, "token"))
+    db.execute(SQL["replace_token"], {"integration_id": integration.integration_id, "token": sealed})
+
+
+def set_state(db: Db, integration: IntegrationRow, state: Literal["active", "paused"]) -> None:
+    """Paused: nobody calls the LMS and all work waits. Active: what waited is done."""
+    db.execute(SQL["set_state"], {"integration_id": integration.integration_id, "state": state})
+    if state == "active":
+        db.execute(SQL["sweep_everybody"], {"tenant": integration.tenant})
+
+
+def integrations(db: Db, tenant: str | None = None, name: str | None = None) -> list[IntegrationRow]:
+    """The integrations that match, by tenant and name."""
+    with db.cursor(row_factory=class_row(IntegrationRow)) as cursor:
+        return cursor.execute(SQL["integrations"], {"tenant": tenant, "name": name}).fetchall()

@@ -1,0 +1,141 @@
+"""What people look at: read-only, each a plain value."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import class_row, tuple_row
+
+from db.pool import Db
+from db.statements import statements
+
+SQL = statements("console_views")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCount:
+    """Open failures of one cause."""
+
+    code: str
+    integration: str | None
+    subject_kind: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationCounts:
+    """One integration's work in numbers."""
+
+    accounts: dict[str, int]
+    waiting: dict[str, int]
+    linked: int
+    enrolments: dict[str, int]
+    provisioned: int
+    completed: int
+    results: dict[str, int]
+    lms_calls: int
+    lms_calls_failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything `status` shows. Ages are seconds; None means that nothing waits."""
+
+    inbox: dict[str, int]
+    duplicates: int
+    oldest_event_s: float | None
+    oldest_account_s: float | None
+    oldest_outbox_s: float | None
+    outbox_waiting: int
+    outbox_published: int
+    outbox_unroutable: int
+    sweeps_open: int
+    integrations: dict[int, IntegrationCounts]
+    failures: list[FailureCount]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One result as a list shows it; no names of people."""
+
+    tenant: str
+    integration: str
+    enrolment_key: str
+    employee_key: str
+    course_code: str
+    outcome: str
+    passed: bool
+    grade: Decimal | None
+    completed_at: datetime | None
+    attempted_on: date
+    synced_at: datetime
+    result_id: str
+
+
+class Views:
+    """The views of one tenant, or of all."""
+
+    def __init__(self, db: Db, tenant: str | None) -> None:
+        self._db = db
+        self._tenant = tenant
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._db.cursor(row_factory=tuple_row)
+        return cursor.execute(SQL[statement], {"tenant": self._tenant, **values}).fetchall()
+
+    def overview(self) -> Overview:
+        messages = self._rows("inbox_counts")
+        events, accounts, announcements = self._rows("oldest_due")[0]
+        waiting, published, unroutable = self._rows("outbox_counts")[0]
+        return Overview(
+            inbox={kind if kind != "event" else state: count for kind, state, count, _ in messages},
+            duplicates=sum(row[3] for row in messages),
+            oldest_event_s=events,
+            oldest_account_s=accounts,
+            oldest_outbox_s=announcements,
+            outbox_waiting=waiting,
+            outbox_published=published,
+            outbox_unroutable=unroutable,
+            sweeps_open=self._rows("sweeps_open")[0][0],
+            integrations=self._integrations(),
+            failures=[FailureCount(*row) for row in self._rows("failures")],
+        )
+
+    def _integrations(self) -> dict[int, IntegrationCounts]:
+        accounts, placements = self._rows("account_counts"), self._rows("placement_counts")
+        calls = {row[0]: row[1:] for row in self._rows("lms_call_counts")}
+        results = self._rows("result_counts")
+        return {
+            integration_id: IntegrationCounts(
+                accounts=_summed((row[1], row[3]) for row in accounts if row[0] == integration_id),
+                waiting=_summed((row[2], row[3]) for row in accounts if row[0] == integration_id and row[2]),
+                linked=sum(row[4] for row in accounts if row[0] == integration_id),
+                enrolments=_summed((row[1], row[3]) for row in placements if row[0] == integration_id),
+                provisioned=sum(row[4] for row in placements if row[0] == integration_id),
+                completed=sum(row[5] for row in placements if row[0] == integration_id),
+                results={row[1]: row[2] for row in results if row[0] == integration_id},
+                lms_calls=calls.get(integration_id, (0, 0, 0))[0],
+                lms_calls_failed=calls.get(integration_id, (0, 0, 0))[2],
+            )
+            for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
+        }
+
+    def results(self, *, integration: str | None, employee_key: str | None, most: int) -> list[ResultLine]:
+        values = {"tenant": self._tenant, "integration": integration, "employee_key": employee_key, "most": most}
+        with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
+            return cursor.execute(SQL["results"], values).fetchall()
+
+    def seconds_to_provision(self) -> list[float]:
+        """From the arrival of an enrolment's first event to the LMS holding it, one figure per enrolment, sorted."""
+        return sorted(row[0] for row in self._rows("waiting_since_published"))
+
+
+def _summed(pairs: Any) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for name, count in pairs:
+        totals[name] = totals.get(name, 0) + count
+    return totals

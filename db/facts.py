@@ -1,0 +1,283 @@
+"""Facts and wanted state, read and written for many people at once."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from psycopg.rows import tuple_row
+
+from db.pool import Db
+from db.statements import statements
+from domain.events import Course, CourseEnrolment, Employee, Event, Freshness, Payroll
+from domain.integration import IntegrationSettings
+from domain.wanted import AccountState, PersonFacts, PlacementState
+
+SQL = statements("facts")
+
+LOCK_PATIENCE = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A stored event that waits to be applied."""
+
+    inbox_id: int
+    body: bytes
+    attributes: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How one event ended: applied, superseded, failed, or set aside as unknown."""
+
+    inbox_id: int
+    state: str
+    code: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """An integration as far as converging needs it."""
+
+    integration_id: int
+    settings: IntegrationSettings
+    settings_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """People to look at again, after `position`."""
+
+    sweep_id: int
+    payroll: str | None
+    course_code: str | None
+    position: str
+
+
+class FactStore:
+    """One tenant's facts in one transaction."""
+
+    def __init__(self, db: Db, tenant: str) -> None:
+        self._db = db
+        self._tenant = tenant
+        self._cursor = db.cursor(row_factory=tuple_row)
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        self._cursor.execute(SQL[statement], {"tenant": self._tenant, **values})
+        return self._cursor.fetchall() if self._cursor.description else []
+
+    def lock(self) -> None:
+        """Be the only one who applies this tenant's events until the transaction ends."""
+        self._cursor.execute(
+            "select set_config('lock_timeout', %s, true)", [str(LOCK_PATIENCE // timedelta(milliseconds=1))]
+        )
+        self._rows("lock_tenant")
+        self._cursor.execute("select set_config('lock_timeout', '0', true)")
+
+    def due_events(self, most: int) -> list[InboxRow]:
+        return [InboxRow(*row) for row in self._rows("due_events", most=most)]
+
+    def known_tenant(self) -> bool:
+        return bool(self._rows("known_tenant")[0][0])
+
+    def set_aside_all(self) -> None:
+        self._rows("set_aside_unknown_tenant")
+
+    def settle(self, settled: Sequence[Settled]) -> None:
+        self._rows(
+            "settle_events",
+            ids=[s.inbox_id for s in settled],
+            states=[s.state for s in settled],
+            codes=[s.code for s in settled],
+            details=[s.detail for s in settled],
+        )
+        bad = [s for s in settled if s.code]
+        if bad:
+            self._rows(
+                "fail_events",
+                ids=[s.inbox_id for s in bad],
+                codes=[s.code for s in bad],
+                details=[s.detail for s in bad],
+            )
+
+    def savepoint(self) -> Any:
+        """A block whose writes vanish when it raises, leaving the rest of the transaction as it was."""
+        return self._db.transaction()
+
+    # Facts
+
+    def person_freshness(self, keys: Iterable[str]) -> dict[str, Freshness]:
+        return {key: Freshness(*rest) for key, *rest in self._rows("person_freshness", keys=list(keys))}
+
+    def enrolment_freshness(self, keys: Iterable[str]) -> dict[str, tuple[Freshness, str]]:
+        """Freshness and employee key per enrolment."""
+        rows = self._rows("enrolment_freshness", keys=list(keys))
+        return {key: (Freshness(sequence, at, event_id), employee) for key, sequence, at, event_id, employee in rows}
+
+    def payroll_freshness(self) -> dict[tuple[str, str, str], Freshness]:
+        """By payroll, integration name and aspect."""
+        return {(a, b, c): Freshness(*rest) for a, b, c, *rest in self._rows("payroll_freshness")}
+
+    def course_freshness(self, keys: Iterable[str]) -> dict[tuple[str, str], Freshness]:
+        """By course code and integration name."""
+        return {(a, b): Freshness(*rest) for a, b, *rest in self._rows("course_freshness", keys=list(keys))}
+
+    def save_people(self, events: Sequence[Event]) -> None:
+        people = [event.fact if isinstance(event.fact, Employee) else None for event in events]
+        self._rows(
+            "save_people",
+            keys=[event.fact.key() for event in events],
+            data=[person.model_dump_json() if person else "{}" for person in people],
+            payrolls=[person.payroll if person else None for person in people],
+            erased=[person is None for person in people],
+            **_freshness(events),
+        )
+
+    def save_enrolments(self, events: Sequence[tuple[Event, CourseEnrolment]]) -> None:
+        self._rows(
+            "save_enrolments",
+            keys=[fact.enrolment_key for _, fact in events],
+            employees=[fact.employee_key for _, fact in events],
+            courses=[fact.course_code for _, fact in events],
+            data=[fact.model_dump_json() for _, fact in events],
+            **_freshness([event for event, _ in events]),
+        )
+
+    def save_payroll(self, event: Event, fact: Payroll, *, aspect: str, enabled: bool) -> None:
+        self._rows(
+            "save_payroll",
+            payroll=fact.payroll,
+            integration=fact.integration or "",
+            aspect=aspect,
+            enabled=enabled,
+            data=fact.model_dump_json(),
+            sequence=event.envelope.sequence,
+            time=event.envelope.time,
+            event_id=event.envelope.id,
+        )
+
+    def save_course(self, event: Event, fact: Course) -> None:
+        self._rows(
+            "save_course",
+            course_code=fact.course_code,
+            integration=fact.integration or "",
+            data=fact.model_dump_json(),
+            sequence=event.envelope.sequence,
+            time=event.envelope.time,
+            event_id=event.envelope.id,
+        )
+
+    def request_sync(self, integration: str, flows: Iterable[str]) -> bool:
+        """Have everything of the integration looked at again; False when there is none of this name."""
+        asked = {flow: flow in set(flows) for flow in ("people", "courses", "results")}
+        return bool(self._rows("request_sync", name=integration, **asked))
+
+    # Sweeps
+
+    def ask_sweep(self, *, payroll: str | None = None, course_code: str | None = None) -> None:
+        self._rows("ask_sweep", payroll=payroll, course_code=course_code)
+
+    def due_sweep(self) -> Sweep | None:
+        rows = self._rows("due_sweep")
+        return Sweep(*rows[0]) if rows else None
+
+    def sweep_people(self, sweep: Sweep, most: int) -> list[str]:
+        if sweep.course_code is not None:
+            rows = self._rows("sweep_enrolled", course_code=sweep.course_code, position=sweep.position, most=most)
+        else:
+            rows = self._rows("sweep_people", payroll=sweep.payroll, position=sweep.position, most=most)
+        return [key for (key,) in rows]
+
+    def advance_sweep(self, sweep: Sweep, keys: Sequence[str], *, done: bool) -> None:
+        position = keys[-1] if keys else sweep.position
+        self._rows("advance_sweep", sweep_id=sweep.sweep_id, position=position, people=len(keys), done=done)
+
+    # Wanted state
+
+    def people(self, keys: Sequence[str]) -> list[PersonFacts]:
+        """All that HR says about these people, in the order given; unknown ones have no employee."""
+        known = {key: (data, erased) for key, data, erased in self._rows("people", keys=keys)}
+        enrolments: dict[str, list[CourseEnrolment]] = defaultdict(list)
+        for key, data in self._rows("enrolments_of", keys=keys):
+            enrolments[key].append(CourseEnrolment.model_validate(data))
+        return [_person(key, known.get(key), enrolments[key]) for key in keys]
+
+    def enabled_payrolls(self) -> dict[tuple[str, str], bool]:
+        return {(payroll, integration): enabled for payroll, integration, enabled in self._rows("enabled_payrolls")}
+
+    def integrations(self) -> list[IntegrationRow]:
+        return [
+            IntegrationRow(integration_id, IntegrationSettings.model_validate(settings), version)
+            for integration_id, settings, version, _ in self._rows("integrations_of")
+        ]
+
+    def want_accounts(self, integration: IntegrationRow, states: Mapping[str, AccountState]) -> set[int]:
+        """Make these the wanted accounts; the ids of those that changed."""
+        wanted = list(states.values())
+        changed = self._rows(
+            "want_accounts",
+            integration_id=integration.integration_id,
+            settings_version=integration.settings_version,
+            keys=list(states),
+            states=[s.state for s in wanted],
+            codes=[s.code for s in wanted],
+            wanted=[s.wanted.model_dump_json() if s.wanted else None for s in wanted],
+            external_keys=[s.wanted.external_key if s.wanted else None for s in wanted],
+            email_keys=[s.email_key for s in wanted],
+            # Leavers go before everybody else.
+            urgencies=[0 if s.wanted and s.wanted.suspended else 1 for s in wanted],
+        )
+        if changed:
+            self._rows("resolve_account_failures", ids=[str(row[0]) for row in changed])
+        parked = [(row[0], row[2], states[row[3]].detail) for row in changed if row[1] == "parked"]
+        if parked:
+            ids, codes, details = (list(column) for column in zip(*parked, strict=True))
+            self._rows(
+                "fail_accounts", integration_id=integration.integration_id, ids=ids, codes=codes, details=details
+            )
+        return {row[0] for row in changed}
+
+    def account_ids(self, integration: IntegrationRow, keys: Sequence[str]) -> dict[str, int]:
+        return dict(self._rows("account_ids", integration_id=integration.integration_id, keys=keys))
+
+    def want_placements(self, integration: IntegrationRow, states: Sequence[tuple[int, PlacementState]]) -> set[int]:
+        """Make these the wanted placements of the accounts given; the ids of the accounts concerned."""
+        changed = self._rows(
+            "want_placements",
+            integration_id=integration.integration_id,
+            account_ids=[account_id for account_id, _ in states],
+            keys=[s.enrolment_key for _, s in states],
+            course_codes=[s.course_code for _, s in states],
+            wanted=[s.wanted.model_dump_json() for _, s in states],
+            refusals=[s.refusal for _, s in states],
+            not_before=[s.not_before for _, s in states],
+        )
+        if changed:
+            self._rows("resolve_placement_failures", ids=[str(row[1]) for row in changed])
+        return {row[0] for row in changed}
+
+    def wake_accounts(self, account_ids: Iterable[int]) -> None:
+        self._rows("wake_accounts", ids=list(account_ids))
+
+    def due_integrations(self, account_ids: Iterable[int]) -> set[int]:
+        return {row[0] for row in self._rows("due_integrations", ids=list(account_ids))}
+
+
+def _freshness(events: Sequence[Event]) -> dict[str, list[Any]]:
+    return {
+        "sequences": [event.envelope.sequence for event in events],
+        "times": [event.envelope.time for event in events],
+        "event_ids": [event.envelope.id for event in events],
+    }
+
+
+def _person(key: str, known: tuple[Any, bool] | None, enrolments: list[CourseEnrolment]) -> PersonFacts:
+    if known is None:
+        return PersonFacts(key, None, False, tuple(enrolments))
+    data, erased = known
+    employee = None if erased else Employee.model_validate(data if isinstance(data, dict) else json.loads(data))
+    return PersonFacts(key, employee, erased, tuple(enrolments))

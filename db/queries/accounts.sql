@@ -1,0 +1,235 @@
+-- name: integration
+-- One integration with everything a worker needs of it.
+select integration_id, tenant, name, url, settings, settings_version, token_sealed, password_sealed, state,
+       (resume_at is not null and resume_at > now()) as resting, courses_seen_at
+from integration where integration_id = %(integration_id)s;
+
+-- name: claim_accounts
+-- Takes what is due, leavers first. Work whose last start had no end comes in smaller batches, so that the one that
+-- kills its worker ends up alone. Somebody new waits while an older newcomer with the same address or key is under
+-- way, because an LMS guards neither against two creates at once (contract, section 9).
+with locked as materialized (
+    select account_id, starts, urgency, due_at
+    from account a
+    where a.integration_id = %(integration_id)s
+      and a.due_at <= now()
+      and a.state in ('due', 'settled', 'out_of_scope')
+      and (a.lease_until is null or a.lease_until < now())
+      and exists (select from integration i where i.integration_id = a.integration_id and i.state = 'active'
+                  and (i.resume_at is null or i.resume_at <= now()))
+      and (a.lms_user_id is not null or not exists (
+          select from account o
+          where o.integration_id = a.integration_id and o.account_id < a.account_id
+            and o.state = 'due' and o.lms_user_id is null
+            and (o.email_key = a.email_key or o.external_key = a.external_key)))
+    order by a.starts, a.urgency, a.due_at
+    limit %(most)s
+    for update of a skip locked
+), numbered as (
+    select account_id, starts, min(starts) over () as fewest,
+           row_number() over (order by starts, urgency, due_at) as n
+    from locked
+), token as materialized (
+    select nextval('lease_token') as lease_token
+)
+update account a
+set lease_token = token.lease_token, lease_until = now() + %(lease)s, starts = a.starts + 1, attempts = a.attempts + 1,
+    first_attempt_at = coalesce(a.first_attempt_at, now())
+from numbered, token
+where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
+  and numbered.n <= case numbered.fewest when 0 then %(most)s when 1 then 10 else 1 end
+returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
+          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for;
+
+-- name: placements_of
+-- All placements of the claimed people that the LMS should hold or holds, with the course they lead to.
+select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.wanted, p.applied, p.revision,
+       p.provisioned_at is not null as provisioned, p.attempts, now() - p.first_attempt_at as running_for,
+       p.due_at is not null and p.due_at <= now() as due,
+       coalesce(own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id) as lms_course_id
+from placement p
+join integration i using (integration_id)
+left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
+left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
+left join lateral (select min(c.lms_course_id) as lms_course_id from lms_course c
+                   where c.integration_id = p.integration_id and c.code = p.course_code having count(*) = 1) seen on true
+where p.account_id = any(%(ids)s) and (p.state in ('due', 'settled') or p.provisioned_at is not null);
+
+-- name: renew_lease
+-- The work goes on; only while it is still ours.
+update account set lease_until = now() + %(lease)s where account_id = any(%(ids)s) and lease_token = %(token)s
+returning account_id;
+
+-- name: linked_elsewhere
+-- Which of these LMS users belong to other people of this integration.
+select lms_user_id, account_id from account
+where integration_id = %(integration_id)s and lms_user_id = any(%(user_ids)s);
+
+-- name: usernames_reserved
+-- Which of these user names other people of this integration have reserved.
+select username, account_id from account where integration_id = %(integration_id)s and username = any(%(usernames)s);
+
+-- name: reserve_usernames
+-- A user name is ours before it is sent, so that a replay sends the same one.
+update account a set username = r.username
+from unnest(%(ids)s::bigint[], %(usernames)s::text[]) as r(id, username)
+where a.account_id = r.id and a.lease_token = %(token)s;
+
+-- name: save_links
+-- Who is who, as soon as it is known.
+update account a
+set lms_user_id = l.lms_user_id, link = l.how, linked_at = now(), applied = l.applied::jsonb, doubt = 0
+from unnest(%(ids)s::bigint[], %(user_ids)s::text[], %(hows)s::text[], %(applied)s::text[])
+     as l(id, lms_user_id, how, applied)
+where a.account_id = l.id and a.lease_token = %(token)s
+returning a.account_id;
+
+-- name: record_placements
+-- How each placement ended, unless HR changed it meanwhile.
+update placement p
+set applied = coalesce(o.applied::jsonb, p.applied),
+    lms_course_id = coalesce(o.lms_course_id, p.lms_course_id),
+    provisioned_at = case when o.provisioned then coalesce(p.provisioned_at, now()) else p.provisioned_at end,
+    state = case when same then o.state else p.state end,
+    code = case when same then o.code else p.code end,
+    due_at = case when not same then p.due_at when o.state = 'due' then now() + o.wait end,
+    attempts = case when not same or o.state <> 'due' then 0 else p.attempts + o.attempts end,
+    first_attempt_at = case when same and o.state = 'due' and o.attempts > 0 then coalesce(p.first_attempt_at, now()) end,
+    changed_at = now()
+from (
+    select u.*, placement.revision = u.revision as same
+    from unnest(%(ids)s::bigint[], %(revisions)s::int[], %(states)s::text[], %(codes)s::text[], %(waits)s::interval[],
+                %(attempts)s::int[], %(applied)s::text[], %(courses)s::text[], %(provisioned)s::boolean[])
+         as u(id, revision, state, code, wait, attempts, applied, lms_course_id, provisioned)
+    join placement on placement.placement_id = u.id
+    join account on account.account_id = placement.account_id and account.lease_token = %(token)s
+) o
+where p.placement_id = o.id;
+
+-- name: record_accounts
+-- How each account ended, and the end of its lease. What HR changed meanwhile is due at once.
+update account a
+set applied = coalesce(o.applied::jsonb, a.applied),
+    doubt = o.doubt,
+    state = case when same then o.state else a.state end,
+    code = case when same then o.code else a.code end,
+    due_at = case when not same then a.due_at
+                  when o.state in ('parked', 'waiting') then null
+                  when o.state = 'due' then now() + o.wait
+                  else (select min(p.due_at) from placement p where p.account_id = a.account_id and p.state = 'due') end,
+    attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
+    first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,
+    starts = 0, lease_token = null, lease_until = null, changed_at = now()
+from (
+    select u.*, account.revision = u.revision as same
+    from unnest(%(ids)s::bigint[], %(revisions)s::int[], %(states)s::text[], %(codes)s::text[], %(waits)s::interval[],
+                %(burnt)s::boolean[], %(doubts)s::smallint[], %(applied)s::text[])
+         as u(id, revision, state, code, wait, burnt, doubt, applied)
+    join account on account.account_id = u.id and account.lease_token = %(token)s
+) o
+where a.account_id = o.id
+returning a.account_id;
+
+-- name: open_failures
+-- What needs a person becomes visible, once per subject and code.
+insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
+select %(tenant)s, %(integration_id)s, u.kind, u.id, u.code, u.detail
+from unnest(%(kinds)s::text[], %(ids)s::text[], %(codes)s::text[], %(details)s::text[]) as u(kind, id, code, detail)
+on conflict (subject_kind, subject_id, code) where resolved_at is null
+do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
+
+-- name: resolve_failures
+-- What has been done is no failure any more.
+update failure set resolved_at = now()
+where subject_kind = %(kind)s and subject_id = any(%(ids)s::text[]) and resolved_at is null;
+
+-- name: write_timeline
+-- What was done for whom.
+insert into timeline (tenant, integration_id, employee_key, enrolment_key, kind, data)
+select %(tenant)s, %(integration_id)s, u.employee_key, u.enrolment_key, u.kind, u.data::jsonb
+from unnest(%(employees)s::text[], %(enrolments)s::text[], %(kinds)s::text[], %(data)s::text[])
+     as u(employee_key, enrolment_key, kind, data);
+
+-- name: announce
+-- Outbound events commit with what they tell of; a repeated one is the same one.
+insert into outbox (event_id, type, body)
+select * from unnest(%(event_ids)s::text[], %(types)s::text[], %(bodies)s::bytea[])
+on conflict (event_id) do nothing;
+
+-- name: count_calls
+-- What the LMS was asked, by day.
+insert into lms_calls as c (integration_id, day, function, outcome, calls, items)
+select %(integration_id)s, current_date, u.function, u.outcome, u.calls, u.items
+from unnest(%(functions)s::text[], %(outcomes)s::text[], %(calls)s::bigint[], %(items)s::bigint[])
+     as u(function, outcome, calls, items)
+on conflict (integration_id, day, function, outcome)
+do update set calls = c.calls + excluded.calls, items = c.items + excluded.items;
+
+-- name: quarantine
+-- The site refuses us: nothing more is sent until a probe succeeds. One notice per quarantine.
+update integration
+set state = 'quarantined', hold_code = %(code)s, hold_detail = %(detail)s, held_since = now(), resume_at = now() + %(wait)s
+where integration_id = %(integration_id)s and state = 'active'
+returning integration_id;
+
+-- name: note_outage
+-- The site is away or asks for fewer calls: nothing is sent before the wait is over.
+update integration
+set outages = outages + 1, resume_at = greatest(resume_at, now() + %(wait)s)
+where integration_id = %(integration_id)s and state = 'active'
+returning outages;
+
+-- name: outages
+-- Outages in a row so far.
+select outages from integration where integration_id = %(integration_id)s;
+
+-- name: note_answer
+-- The site answers again.
+update integration set outages = 0, resume_at = null
+where integration_id = %(integration_id)s and state = 'active' and outages > 0;
+
+-- name: put_off_probe
+-- A probe failed, or is under way.
+update integration
+set resume_at = now() + %(wait)s, hold_code = coalesce(%(code)s, hold_code), hold_detail = coalesce(%(detail)s, hold_detail)
+where integration_id = %(integration_id)s and state = 'quarantined' and (resume_at <= now() or %(code)s is not null)
+returning integration_id;
+
+-- name: release
+-- The probe succeeded: held work drains by itself.
+update integration
+set state = 'active', hold_code = null, hold_detail = null, held_since = null, resume_at = null, outages = 0
+where integration_id = %(integration_id)s and state = 'quarantined'
+returning integration_id;
+
+-- name: save_courses
+-- The site's courses as they are now.
+insert into lms_course as c (integration_id, lms_course_id, code, short_name, title, visible, tracks_completion)
+select %(integration_id)s, u.* from unnest(%(ids)s::text[], %(codes)s::text[], %(short_names)s::text[], %(titles)s::text[],
+                                           %(visible)s::boolean[], %(tracks)s::boolean[]) u
+on conflict (integration_id, lms_course_id) do update
+set code = excluded.code, short_name = excluded.short_name, title = excluded.title, visible = excluded.visible,
+    tracks_completion = excluded.tracks_completion, observed_at = now();
+
+-- name: courses_seen
+-- The whole catalogue was read just now.
+update integration set courses_seen_at = now() where integration_id = %(integration_id)s;
+
+-- name: forget_courses
+-- Courses that the site no longer has.
+delete from lms_course where integration_id = %(integration_id)s and lms_course_id <> all(%(ids)s);
+
+-- name: unpark_found_courses
+-- Enrolments that waited for a course which is there now.
+with found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
+    where p.integration_id = %(integration_id)s and p.state = 'parked' and p.code = 'course_not_found'
+      and exists (select from lms_course c where c.integration_id = p.integration_id and c.code = p.course_code)
+    returning p.placement_id, p.account_id
+), healed as (
+    update failure f set resolved_at = now() from found
+    where f.subject_kind = 'placement' and f.subject_id = found.placement_id::text and f.resolved_at is null
+)
+update account a set due_at = least(a.due_at, now()), revision = a.revision + 1
+from (select distinct account_id from found) f
+where a.account_id = f.account_id and a.state in ('due', 'settled');

@@ -1,0 +1,68 @@
+-- name: inbox_counts
+-- Stored messages by what became of them.
+select class, state, count(*), sum(duplicates)::bigint from inbox
+where %(tenant)s::text is null or tenant = %(tenant)s group by class, state;
+
+-- name: account_counts
+-- Accounts by integration and state.
+select integration_id, state, coalesce(code, ''), count(*), count(*) filter (where lms_user_id is not null)
+from account where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2, 3;
+
+-- name: placement_counts
+-- Enrolments by integration and state.
+select integration_id, state, coalesce(code, ''), count(*), count(*) filter (where provisioned_at is not null),
+       count(*) filter (where completed)
+from placement where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2, 3;
+
+-- name: failures
+-- What needs a person, by cause.
+select f.code, i.name, f.subject_kind, count(*), min(f.first_at), max(f.last_at), min(f.detail)
+from failure f left join integration i using (integration_id)
+where f.resolved_at is null and (%(tenant)s::text is null or f.tenant = %(tenant)s)
+group by 1, 2, 3 order by 4 desc, 1;
+
+-- name: lms_call_counts
+-- What each LMS was asked, all days together.
+select integration_id, sum(calls)::bigint, sum(items)::bigint,
+       coalesce(sum(calls) filter (where outcome <> 'ok'), 0)::bigint
+from lms_calls group by 1;
+
+-- name: oldest_due
+-- For how long the oldest due piece of work has waited: events, accounts, outbox.
+select (select extract(epoch from now() - min(received_at)) from inbox where state = 'received')::float8,
+       (select extract(epoch from now() - min(due_at)) from account where due_at <= now())::float8,
+       (select extract(epoch from now() - min(written_at)) from outbox
+        where published_at is null and problem is null)::float8;
+
+-- name: outbox_counts
+-- Outbound events: waiting, published, and those that no queue wanted.
+select count(*) filter (where published_at is null and problem is null), count(*) filter (where published_at is not null),
+       count(*) filter (where problem is not null)
+from outbox;
+
+-- name: sweeps_open
+-- Sweeps that are not done.
+select count(*) from sweep where done_at is null;
+
+-- name: result_counts
+-- Results by outcome.
+select integration_id, outcome, count(*) from result
+where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2;
+
+-- name: results
+-- Results, the newest first.
+select r.tenant, i.name as integration, r.enrolment_key, r.employee_key, r.course_code, r.outcome, r.passed, r.grade,
+       r.completed_at, r.attempted_on, r.synced_at, r.result_id
+from result r join integration i using (integration_id)
+where (%(tenant)s::text is null or r.tenant = %(tenant)s)
+  and (%(integration)s::text is null or i.name = %(integration)s)
+  and (%(employee_key)s::text is null or r.employee_key = %(employee_key)s)
+order by r.synced_at desc, r.result_id limit %(most)s;
+
+-- name: waiting_since_published
+-- For each provisioned enrolment how long it took from the arrival of its first event, in seconds.
+select extract(epoch from p.provisioned_at - min(i.received_at))::float8
+from placement p
+join inbox i on i.tenant = p.tenant and i.subject = p.enrolment_key
+where p.provisioned_at is not null and (%(tenant)s::text is null or p.tenant = %(tenant)s)
+group by p.placement_id, p.provisioned_at;

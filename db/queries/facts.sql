@@ -1,0 +1,241 @@
+-- name: lock_tenant
+-- One applier per tenant at a time; waits a moment only, because another one is at work and will see the rows.
+select pg_advisory_xact_lock(hashtextextended('apply ' || %(tenant)s, 0));
+
+-- name: due_events
+-- What has been stored and not yet applied, in inbox order.
+select inbox_id, body, attributes
+from inbox
+where tenant = %(tenant)s and state = 'received'
+order by inbox_id
+limit %(most)s;
+
+-- name: known_tenant
+-- Whether somebody has set this tenant up.
+select exists (select from tenant where tenant = %(tenant)s);
+
+-- name: set_aside_unknown_tenant
+-- Events of a tenant nobody has set up wait as unknown.
+with aside as (
+    update inbox set class = 'unknown', state = 'set_aside', code = 'unknown_tenant', settled_at = now()
+    where tenant = %(tenant)s and state = 'received'
+    returning inbox_id, tenant
+)
+insert into failure (tenant, subject_kind, subject_id, code)
+select tenant, 'inbox', inbox_id::text, 'unknown_tenant' from aside
+on conflict do nothing;
+
+-- name: settle_events
+-- How each event ended.
+update inbox i
+set state = s.state, code = s.code, detail = s.detail, settled_at = now(),
+    class = case when s.state = 'set_aside' then 'unknown' else i.class end
+from unnest(%(ids)s::bigint[], %(states)s::text[], %(codes)s::text[], %(details)s::text[]) as s(id, state, code, detail)
+where i.inbox_id = s.id;
+
+-- name: fail_events
+-- The events that could not be applied become visible.
+insert into failure (tenant, subject_kind, subject_id, code, detail)
+select %(tenant)s, 'inbox', s.id::text, s.code, s.detail
+from unnest(%(ids)s::bigint[], %(codes)s::text[], %(details)s::text[]) as s(id, code, detail)
+on conflict (subject_kind, subject_id, code) where resolved_at is null do nothing;
+
+-- name: person_freshness
+-- How new the stored facts about these people are.
+select employee_key, sequence, occurred_at, event_id from person
+where tenant = %(tenant)s and employee_key = any(%(keys)s);
+
+-- name: enrolment_freshness
+-- How new the stored facts about these enrolments are, and whom they concerned.
+select enrolment_key, sequence, occurred_at, event_id, employee_key from enrolment
+where tenant = %(tenant)s and enrolment_key = any(%(keys)s);
+
+-- name: payroll_freshness
+-- How new the stored facts about the tenant's payrolls are.
+select payroll, integration, aspect, sequence, occurred_at, event_id from payroll where tenant = %(tenant)s;
+
+-- name: course_freshness
+-- How new the stored facts about these courses are.
+select course_code, integration, sequence, occurred_at, event_id from course
+where tenant = %(tenant)s and course_code = any(%(keys)s);
+
+-- name: save_people
+-- HR's newest word on each person; the caller has checked that it is the newest.
+insert into person (tenant, employee_key, data, payroll, erased, sequence, occurred_at, event_id)
+select %(tenant)s, f.key, f.data::jsonb, f.payroll, f.erased, f.sequence, f.occurred_at, f.event_id
+from unnest(%(keys)s::text[], %(data)s::text[], %(payrolls)s::text[], %(erased)s::boolean[],
+            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[])
+     as f(key, data, payroll, erased, sequence, occurred_at, event_id)
+on conflict (tenant, employee_key) do update
+set data = excluded.data, payroll = excluded.payroll, erased = excluded.erased, sequence = excluded.sequence,
+    occurred_at = excluded.occurred_at, event_id = excluded.event_id;
+
+-- name: save_enrolments
+-- HR's newest word on each enrolment.
+insert into enrolment (tenant, enrolment_key, employee_key, course_code, data, sequence, occurred_at, event_id)
+select %(tenant)s, f.key, f.employee_key, f.course_code, f.data::jsonb, f.sequence, f.occurred_at, f.event_id
+from unnest(%(keys)s::text[], %(employees)s::text[], %(courses)s::text[], %(data)s::text[],
+            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[])
+     as f(key, employee_key, course_code, data, sequence, occurred_at, event_id)
+on conflict (tenant, enrolment_key) do update
+set employee_key = excluded.employee_key, course_code = excluded.course_code, data = excluded.data,
+    sequence = excluded.sequence, occurred_at = excluded.occurred_at, event_id = excluded.event_id;
+
+-- name: save_payroll
+-- HR's newest word on one payroll.
+insert into payroll (tenant, payroll, integration, aspect, enabled, data, sequence, occurred_at, event_id)
+values (%(tenant)s, %(payroll)s, %(integration)s, %(aspect)s, %(enabled)s, %(data)s::jsonb, %(sequence)s, %(time)s,
+        %(event_id)s)
+on conflict (tenant, payroll, integration, aspect) do update
+set enabled = excluded.enabled, data = excluded.data, sequence = excluded.sequence,
+    occurred_at = excluded.occurred_at, event_id = excluded.event_id;
+
+-- name: save_course
+-- HR's newest word on one course.
+insert into course (tenant, course_code, integration, data, sequence, occurred_at, event_id)
+values (%(tenant)s, %(course_code)s, %(integration)s, %(data)s::jsonb, %(sequence)s, %(time)s, %(event_id)s)
+on conflict (tenant, course_code, integration) do update
+set data = excluded.data, sequence = excluded.sequence, occurred_at = excluded.occurred_at,
+    event_id = excluded.event_id;
+
+-- name: ask_sweep
+-- People to look at again, later and in chunks.
+insert into sweep (tenant, payroll, course_code) values (%(tenant)s, %(payroll)s, %(course_code)s);
+
+-- name: due_sweep
+-- The oldest sweep of the tenant that is not done.
+select sweep_id, payroll, course_code, position from sweep
+where tenant = %(tenant)s and done_at is null
+order by sweep_id limit 1;
+
+-- name: sweep_people
+-- The next people of a sweep over a payroll or over everybody, the erased and the merely enrolled included.
+select employee_key from person
+where tenant = %(tenant)s and employee_key > %(position)s
+  and (%(payroll)s::text is null or payroll = %(payroll)s)
+order by employee_key limit %(most)s;
+
+-- name: sweep_enrolled
+-- The next people of a sweep over a course.
+select distinct employee_key from enrolment
+where tenant = %(tenant)s and course_code = %(course_code)s and employee_key > %(position)s
+order by employee_key limit %(most)s;
+
+-- name: advance_sweep
+-- How far a sweep has come.
+update sweep
+set position = %(position)s, people = people + %(people)s, done_at = case when %(done)s then now() end
+where sweep_id = %(sweep_id)s;
+
+-- name: people
+-- What HR says about these people.
+select employee_key, data, erased from person where tenant = %(tenant)s and employee_key = any(%(keys)s);
+
+-- name: enrolments_of
+-- What HR says about these people's enrolments.
+select employee_key, data from enrolment where tenant = %(tenant)s and employee_key = any(%(keys)s);
+
+-- name: enabled_payrolls
+-- HR's word on which payrolls belong where.
+select payroll, integration, enabled from payroll where tenant = %(tenant)s and aspect = 'scope';
+
+-- name: integrations_of
+-- The tenant's integrations that facts are converged for.
+select integration_id, settings, settings_version, password_sealed is not null from integration
+where tenant = %(tenant)s;
+
+-- name: want_accounts
+-- What each account is to be; one that is so already is left alone, with all that was learnt about it.
+insert into account as a (tenant, integration_id, employee_key, state, code, wanted, external_key, email_key,
+                          settings_version, due_at, urgency)
+select %(tenant)s, %(integration_id)s, w.key, w.state, w.code, w.wanted::jsonb, w.external_key, w.email_key,
+       %(settings_version)s, case when w.state = 'due' then now() end, w.urgency
+from unnest(%(keys)s::text[], %(states)s::text[], %(codes)s::text[], %(wanted)s::text[], %(external_keys)s::text[],
+            %(email_keys)s::text[], %(urgencies)s::smallint[])
+     as w(key, state, code, wanted, external_key, email_key, urgency)
+on conflict (integration_id, employee_key) do update
+set state = excluded.state, code = excluded.code, wanted = excluded.wanted, external_key = excluded.external_key,
+    email_key = excluded.email_key, settings_version = excluded.settings_version, due_at = excluded.due_at,
+    urgency = excluded.urgency, revision = a.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
+where a.wanted is distinct from excluded.wanted
+   or (excluded.wanted is null and (a.state, a.code) is distinct from (excluded.state, excluded.code))
+returning account_id, state, code, employee_key;
+
+-- name: resolve_account_failures
+-- What was wrong with an account before its facts changed is no longer known to be wrong.
+update failure set resolved_at = now()
+where subject_kind = 'account' and subject_id = any(%(ids)s::text[]) and resolved_at is null;
+
+-- name: fail_accounts
+-- Accounts that HR's facts do not allow for become visible, with the field at fault.
+insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
+select %(tenant)s, %(integration_id)s, 'account', w.id::text, w.code, w.detail
+from unnest(%(ids)s::bigint[], %(codes)s::text[], %(details)s::text[]) as w(id, code, detail)
+on conflict (subject_kind, subject_id, code) where resolved_at is null
+do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
+
+-- name: account_ids
+-- The accounts of these people in one integration.
+select employee_key, account_id from account
+where integration_id = %(integration_id)s and employee_key = any(%(keys)s);
+
+-- name: want_placements
+-- What each placement is to be. Once provisioned, a changed provision date alone changes nothing (R132).
+insert into placement as p (tenant, integration_id, account_id, enrolment_key, course_code, state, code, wanted, due_at)
+select %(tenant)s, %(integration_id)s, w.account_id, w.key, w.course_code,
+       case when w.refusal is null then 'due' else 'not_wanted' end, w.refusal, w.wanted::jsonb,
+       case when w.refusal is null then greatest(now(), w.not_before) end
+from unnest(%(account_ids)s::bigint[], %(keys)s::text[], %(course_codes)s::text[], %(wanted)s::text[],
+            %(refusals)s::text[], %(not_before)s::timestamptz[])
+     as w(account_id, key, course_code, wanted, refusal, not_before)
+on conflict (integration_id, enrolment_key) do update
+set account_id = excluded.account_id, course_code = excluded.course_code, wanted = excluded.wanted,
+    state = case when excluded.code is null or p.provisioned_at is not null then 'due' else 'not_wanted' end,
+    code = case when excluded.code is null or p.provisioned_at is not null then null else excluded.code end,
+    due_at = case when p.provisioned_at is not null then now() else excluded.due_at end,
+    lms_course_id = case when p.course_code = excluded.course_code then p.lms_course_id end,
+    revision = p.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
+where (p.account_id, p.course_code, p.wanted) is distinct from (excluded.account_id, excluded.course_code, excluded.wanted)
+   or (p.state = 'not_wanted' and p.code is distinct from excluded.code)
+   or (p.state = 'due' and p.provisioned_at is null and p.due_at > now() and p.due_at is distinct from excluded.due_at)
+   or (p.state = 'due' and p.provisioned_at is null and p.due_at <= now() and excluded.due_at > now())
+returning account_id, placement_id;
+
+-- name: resolve_placement_failures
+-- What was wrong with a placement before its facts changed is no longer known to be wrong.
+update failure set resolved_at = now()
+where subject_kind = 'placement' and subject_id = any(%(ids)s::text[]) and resolved_at is null;
+
+-- name: wake_accounts
+-- Accounts whose placements changed are due when the first of those is.
+update account a
+set due_at = least(a.due_at, p.due_at), revision = a.revision + 1
+from (select account_id, min(due_at) as due_at from placement
+      where account_id = any(%(ids)s) and state = 'due' group by account_id) p
+where a.account_id = p.account_id and a.state in ('due', 'settled');
+
+-- name: due_integrations
+-- The tenant's integrations with work to be done now.
+select distinct a.integration_id from account a join integration i using (integration_id)
+where a.tenant = %(tenant)s and a.account_id = any(%(ids)s) and a.due_at <= now() and i.state = 'active';
+
+-- name: request_sync
+-- Everything of one integration is looked at again: accounts, placements and results.
+with named as (
+    select integration_id from integration where tenant = %(tenant)s and name = %(name)s
+), accounts as (
+    update account a set due_at = now(), applied = null, state = 'due', code = null, revision = a.revision + 1,
+        attempts = 0, first_attempt_at = null
+    from named where %(people)s and a.integration_id = named.integration_id and a.wanted is not null
+), placements as (
+    update placement p set due_at = now(), applied = null, state = 'due', code = null, revision = p.revision + 1,
+        attempts = 0, first_attempt_at = null
+    from named where %(people)s and p.integration_id = named.integration_id and p.state <> 'not_wanted'
+), courses as (
+    update integration i set courses_seen_at = null
+    from named where %(courses)s and i.integration_id = named.integration_id
+), results as (
+    update poll_cursor c set due_at = now(), full_at = null
+    from named where %(results)s and c.integration_id = named.integration_id
+)
+select integration_id from named;

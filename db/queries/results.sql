@@ -1,0 +1,93 @@
+-- name: claim_poll
+-- One poller per integration: takes the cursor when it is due and nobody holds it.
+update poll_cursor c
+set lease_token = nextval('lease_token'), lease_until = now() + %(lease)s
+from integration i
+where c.integration_id = %(integration_id)s and i.integration_id = c.integration_id and i.state = 'active'
+  and (i.resume_at is null or i.resume_at <= now())
+  and c.due_at <= now() and (c.lease_until is null or c.lease_until < now())
+returning c.run, c.full_at, c.lease_token, now();
+
+-- name: advance_poll
+-- The cursor moves together with the rows it stands for, and only while it is still ours.
+update poll_cursor
+set run = %(run)s::jsonb, lease_until = now() + %(lease)s
+where integration_id = %(integration_id)s and lease_token = %(token)s
+returning integration_id;
+
+-- name: end_poll
+-- The pass is over, or put off with its position kept.
+update poll_cursor
+set run = %(run)s::jsonb, due_at = now() + %(wait)s, lease_token = null, lease_until = null, polled_at = now(),
+    full_at = case when %(read_everything)s then now() else full_at end
+where integration_id = %(integration_id)s and lease_token = %(token)s
+returning integration_id;
+
+-- name: want_poll
+-- Every active integration has a cursor.
+insert into poll_cursor (integration_id) values (%(integration_id)s) on conflict do nothing;
+
+-- name: open_people
+-- The next people with enrolments that are provisioned and not completed.
+select a.account_id, a.lms_user_id,
+       array_agg(p.placement_id order by p.placement_id), array_agg(p.lms_course_id order by p.placement_id)
+from account a join placement p using (account_id)
+where p.integration_id = %(integration_id)s and p.provisioned_at is not null and not p.completed
+  and a.account_id > %(after)s and a.lms_user_id is not null and p.lms_course_id is not null
+group by a.account_id, a.lms_user_id
+order by a.account_id
+limit %(most)s;
+
+-- name: placements_by_id
+-- Enrolments whose completion is known now, with the result HR has so far.
+select p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at
+from placement p
+join account a using (account_id)
+left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
+where p.placement_id = any(%(ids)s);
+
+-- name: placements_by_key
+-- The enrolments that rows of a report speak of, and the index of the row.
+select w.n, p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at
+from unnest(%(external_keys)s::text[], %(course_codes)s::text[]) with ordinality as w(external_key, course_code, n)
+join account a on a.integration_id = %(integration_id)s and a.external_key = w.external_key
+join placement p on p.account_id = a.account_id and p.provisioned_at is not null
+left join lms_course c on c.integration_id = p.integration_id and c.lms_course_id = p.lms_course_id
+left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
+where coalesce(c.code, p.course_code) = w.course_code or p.course_code = w.course_code;
+
+-- name: save_results
+-- One current result per enrolment.
+insert into result as r (result_id, tenant, integration_id, enrolment_key, employee_key, course_code, outcome, passed, grade,
+                         completed_at, synced_at, attempted_on, evidence)
+select u.result_id, %(tenant)s, %(integration_id)s, u.enrolment_key, u.employee_key, u.course_code, u.outcome, u.passed,
+       u.grade, u.completed_at, now(), u.attempted_on, u.evidence::jsonb
+from unnest(%(result_ids)s::text[], %(enrolments)s::text[], %(employees)s::text[], %(courses)s::text[], %(outcomes)s::text[],
+            %(passed)s::boolean[], %(grades)s::numeric[], %(completed_at)s::timestamptz[], %(attempted_on)s::date[],
+            %(evidence)s::text[])
+     as u(result_id, enrolment_key, employee_key, course_code, outcome, passed, grade, completed_at, attempted_on, evidence)
+on conflict (integration_id, enrolment_key, unit_code) do update
+set outcome = excluded.outcome, passed = excluded.passed, grade = excluded.grade, completed_at = excluded.completed_at,
+    synced_at = excluded.synced_at, attempted_on = excluded.attempted_on, evidence = excluded.evidence;
+
+-- name: save_result_events
+-- Each completion is announced once.
+insert into result_event (event_id, result_id, kind, completion_key, data)
+select u.event_id, u.result_id, u.kind, u.completion_key, u.data::jsonb
+from unnest(%(event_ids)s::text[], %(result_ids)s::text[], %(kinds)s::text[], %(completion_keys)s::text[], %(data)s::text[])
+     as u(event_id, result_id, kind, completion_key, data)
+on conflict do nothing;
+
+-- name: complete_placements
+-- These need not be asked for again.
+update placement set completed = true, finished_since = null where placement_id = any(%(ids)s) and not completed;
+
+-- name: note_finished
+-- All activities done, but not called complete: since when.
+update placement set finished_since = now() where placement_id = any(%(ids)s) and finished_since is null;
+
+-- name: late_completions
+-- How many have been finished, but not complete, for too long.
+select count(*) from placement
+where integration_id = %(integration_id)s and provisioned_at is not null and not completed
+  and now() - finished_since > %(late)s;

@@ -1,0 +1,36 @@
+"""What is due, as far as the scheduler needs to know it: scopes, never people."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import scalar_row
+
+from db.pool import Db
+from db.statements import statements
+
+SQL = statements("schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class DueScopes:
+    """Tenants to apply for; integrations to provision, to poll, and to read the catalogue of."""
+
+    apply: list[str]
+    provision: list[int]
+    poll: list[int]
+    catalogue: list[int]
+
+
+def due_scopes(db: Db) -> DueScopes:
+    """Everything that wants a worker now."""
+    with db.cursor(row_factory=scalar_row) as cursor:
+        found = {
+            name: cursor.execute(SQL[name]).fetchall()
+            for name in ("tenants_due", "provisions_due", "polls_due", "catalogues_due")
+        }
+    return DueScopes(found["tenants_due"], found["provisions_due"], found["polls_due"], found["catalogues_due"])
+
+
+def catalogues_due(db: Db) -> list[int]:
+    """Integrations whose courses were not read lately."""
+    with db.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(SQL["catalogues_due"]).fetchall()

@@ -1,0 +1,1 @@
+"""The LMS port's implementations and all HTTP. Imports domain and runtime."""

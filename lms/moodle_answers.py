@@ -1,0 +1,141 @@
+"""
+The shapes of Moodle's answers, as far as we read them.
+
+Strict: a number in quotes or a null where a number belongs is not the answer we know (D16). Keys we do not name are
+let through, since versions add some (contract, section 14.7).
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+Number = Decimal | int
+Flag = bool | int
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class FunctionName(_Answer):
+    name: str
+
+
+class SiteInfo(_Answer):
+    siteurl: str
+    sitename: str
+    userid: int
+    release: str = ""
+    functions: list[FunctionName]
+
+
+class UserRecord(_Answer):
+    """Fields are absent when empty; names and addresses also when the token may not see them (section 1.3)."""
+
+    id: int
+    username: str | None = None
+    email: str | None = None
+    firstname: str | None = None
+    lastname: str | None = None
+    idnumber: str = ""
+    suspended: bool = False
+    confirmed: bool = True
+
+
+class FoundUsers(_Answer):
+    users: list[UserRecord]
+    warnings: list[Any]
+
+
+class CreatedUser(_Answer):
+    id: int
+    username: str
+
+
+class Warned(_Answer):
+    itemid: int
+    warningcode: str
+
+
+class Updated(_Answer):
+    warnings: list[Warned]
+
+
+class CourseRecord(_Answer):
+    """idnumber, visible and enablecompletion are absent without the right to see them (section 1.3)."""
+
+    id: int
+    shortname: str
+    fullname: str
+    format: str = ""
+    idnumber: str | None = None
+    visible: Flag | None = None
+    enablecompletion: Flag | None = None
+
+
+class CourseOfUser(_Answer):
+    """`completed` and `progress` are null while completion is off, and also where the token may not see them."""
+
+    id: int
+    enablecompletion: Flag
+    completionhascriteria: bool | None = None
+    completed: bool | None = None
+    progress: Number | None = None
+
+
+class Criterion(_Answer):
+    type: int
+    complete: bool
+    timecompleted: int | None = None
+
+
+class CompletionStatus(_Answer):
+    completed: bool
+    completions: list[Criterion]
+
+
+class CompletionAnswer(_Answer):
+    completionstatus: CompletionStatus
+
+
+class GradeItem(_Answer):
+    itemtype: str
+    graderaw: Number | None = None
+
+
+class UserGrades(_Answer):
+    courseid: int
+    userid: int
+    gradeitems: list[GradeItem]
+
+
+class GradesAnswer(_Answer):
+    usergrades: list[UserGrades]
+
+
+class ReportLine(_Answer):
+    columns: list[Any]
+
+
+class ReportData(_Answer):
+    headers: list[str]
+    rows: list[ReportLine]
+    totalrowcount: int
+
+
+class ReportAnswer(_Answer):
+    data: ReportData
+
+
+SITE_INFO = TypeAdapter(SiteInfo)
+USERS = TypeAdapter(list[UserRecord])
+FOUND_USERS = TypeAdapter(FoundUsers)
+CREATED = TypeAdapter(list[CreatedUser])
+UPDATED = TypeAdapter(Updated)
+NOTHING = TypeAdapter(None)
+COURSES = TypeAdapter(list[CourseRecord])
+COURSES_OF_USER = TypeAdapter(list[CourseOfUser])
+COMPLETION = TypeAdapter(CompletionAnswer)
+GRADES = TypeAdapter(GradesAnswer)
+REPORT = TypeAdapter(ReportAnswer)

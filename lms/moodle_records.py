@@ -1,0 +1,165 @@
+"""
+People and enrolments as form fields, and what must be true of them before they are sent.
+
+The answer would not say what was wrong, and one bad element sinks its whole batch (contract, sections 1.2 and 10.4).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from domain.errors import HoldIntegration, NeedsAttention
+from domain.lms import LmsCourse, LmsEnrolment, LmsUser, NewUser, UserChange
+from lms.moodle_answers import CourseRecord, UserRecord
+
+FIELD_NAMES = {
+    "external_key": "idnumber",
+    "email": "email",
+    "first_name": "firstname",
+    "last_name": "lastname",
+    "suspended": "suspended",
+}
+LOOK_UPS = {"user_id": "id", "external_key": "idnumber", "email": "email", "username": "username"}
+SITE_COURSE = "site"
+GUEST = "guest"
+
+_USERNAME = re.compile(r"[-.@_a-z0-9]{1,100}")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
+_ID = re.compile(r"[0-9]{1,18}")
+# PHP takes every "<" for a tag that no white space follows, and drops the rest of the text.
+_TAG = re.compile(r"<(?!\s)")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+MAX_NAME, MAX_EMAIL, MAX_KEY = 100, 100, 255
+
+
+def new_user_fields(new: NewUser) -> dict[str, str]:
+    """The fields of one element of core_user_create_users."""
+    fields = {
+        "username": new.username,
+        "firstname": new.first_name,
+        "lastname": new.last_name,
+        "email": new.email,
+        "idnumber": new.external_key,
+    }
+    if new.language:
+        fields["lang"] = new.language
+    if new.password is None:
+        return fields | {"createpassword": "1"}
+    fields["password"] = new.password
+    if new.force_password_change:
+        fields |= {"preferences.0.type": "auth_forcepasswordchange", "preferences.0.value": "1"}
+    return fields
+
+
+def change_fields(change: UserChange) -> dict[str, str]:
+    """The fields of one element of core_user_update_users."""
+    sent = {FIELD_NAMES[name]: _value(value) for name, value in change.fields.items()}
+    return {"id": change.user_id} | sent
+
+
+def enrolment_fields(enrolment: LmsEnrolment) -> dict[str, str]:
+    """The fields of one enrolment, always all of them: what is left out is reset (section 4.1)."""
+    return {
+        "roleid": enrolment.role,
+        "userid": enrolment.user_id,
+        "courseid": enrolment.course_id,
+        "timestart": _seconds(enrolment.starts_at),
+        "timeend": _seconds(enrolment.ends_at),
+        "suspend": _value(enrolment.suspended),
+    }
+
+
+def problem_of_user(new: NewUser) -> NeedsAttention | None:
+    """Why Moodle would refuse this user, as far as that can be known before."""
+    if not _USERNAME.fullmatch(new.username):
+        return NeedsAttention("username_invalid", "username")
+    texts = {"email": new.email, "first_name": new.first_name, "last_name": new.last_name}
+    optional = {"external_key": new.external_key, "language": new.language}
+    return _problem_of_texts(texts | {name: value for name, value in optional.items() if value})
+
+
+def problem_of_change(change: UserChange) -> NeedsAttention | None:
+    """Why Moodle would refuse this change."""
+    texts = {str(name): value for name, value in change.fields.items() if isinstance(value, str)}
+    return _problem_of_ids({"user_id": change.user_id}) or _problem_of_texts(texts)
+
+
+def problem_of_enrolment(enrolment: LmsEnrolment) -> NeedsAttention | None:
+    """Why Moodle would refuse this enrolment."""
+    ids = {"user_id": enrolment.user_id, "course_id": enrolment.course_id, "role": enrolment.role}
+    return _problem_of_ids(ids)
+
+
+def can_exist(by: str, value: str) -> bool:
+    """Whether a user may hold this value; one impossible user name or id fails a whole look-up (section 3.3)."""
+    if by == "username":
+        return _USERNAME.fullmatch(value) is not None
+    return is_id(value) if by == "user_id" else bool(value) and not _UNSENDABLE.search(value)
+
+
+def is_id(value: str) -> bool:
+    """Whether this can be an id of Moodle's."""
+    return _ID.fullmatch(value) is not None
+
+
+def as_user(record: UserRecord, own_id: str) -> LmsUser:
+    """
+    The user in our words.
+
+    Raises HoldIntegration (right_missing) when the token may not see what a user always has: read as empty, it would
+    be "corrected" for ever.
+    """
+    if record.username is None or record.email is None or record.firstname is None or record.lastname is None:
+        raise HoldIntegration("right_missing", "user records come without name, user name or address")
+    user_id = str(record.id)
+    return LmsUser(
+        user_id=user_id,
+        username=record.username,
+        email=record.email,
+        external_key=record.idnumber,
+        first_name=record.firstname,
+        last_name=record.lastname,
+        suspended=record.suspended,
+        confirmed=record.confirmed,
+        protected=record.username == GUEST or user_id == own_id,
+    )
+
+
+def as_course(record: CourseRecord) -> LmsCourse:
+    """The course in our words. Raises HoldIntegration (right_missing) when the token may not see its idnumber."""
+    if record.idnumber is None or record.visible is None:
+        raise HoldIntegration("right_missing", "course records come without idnumber")
+    tracks = None if record.enablecompletion is None else bool(record.enablecompletion)
+    code = record.idnumber or record.shortname
+    return LmsCourse(str(record.id), code, record.shortname, record.fullname, bool(record.visible), tracks)
+
+
+def _problem_of_texts(texts: Mapping[str, str]) -> NeedsAttention | None:
+    return _first(_problem_of_text(name, value) for name, value in texts.items())
+
+
+def _problem_of_text(name: str, value: str) -> NeedsAttention | None:
+    if name == "email":
+        return None if len(value) <= MAX_EMAIL and _EMAIL.fullmatch(value) else NeedsAttention("email_invalid", name)
+    if len(value) > (MAX_KEY if name == "external_key" else MAX_NAME):
+        return NeedsAttention("value_too_long", name)
+    unfit = name != "external_key" and (not value.strip() or _TAG.search(value))
+    return NeedsAttention("text_invalid", name) if unfit or _UNSENDABLE.search(value) else None
+
+
+def _problem_of_ids(ids: Mapping[str, str]) -> NeedsAttention | None:
+    return _first(None if is_id(value) else NeedsAttention("lms_id_invalid", name) for name, value in ids.items())
+
+
+def _first(problems: Iterable[NeedsAttention | None]) -> NeedsAttention | None:
+    return next(filter(None, problems), None)
+
+
+def _value(value: str | bool) -> str:
+    return str(int(value)) if isinstance(value, bool) else value
+
+
+def _seconds(instant: datetime | None) -> str:
+    return "0" if instant is None else str(int(instant.timestamp()))

@@ -1,0 +1,1 @@
+"""People at work: actions, the command line, the demo. Imports everything but workers."""

@@ -1,0 +1,127 @@
+"""The `matricula` command."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from db.console_views import Views
+from db.pool import transaction
+from ops import actions
+from ops.cli import integration, status
+from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
+from ops.cli.session import opened
+from runtime.logs import configure_logs
+from runtime.secrets import new_key
+from runtime.settings import Settings, read_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(integration.app, name="integration")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
+Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
+
+
+def main() -> None:
+    """Entry point."""
+    configure_logs("cli", level="ERROR")
+    app()
+
+
+@app.command()
+def key() -> None:
+    """Print a new master key for MATRICULA_KEY."""
+    sys.stdout.write(new_key() + "\n")
+
+
+@app.command()
+def init() -> None:
+    """Make database and broker ready; harmless when they are."""
+    with told(), opened() as (settings, pool):
+        made = actions.initialise(settings, pool)
+    out.print("database and broker are ready" if made else "database and broker were ready")
+
+
+@app.command()
+def publish(
+    file: Annotated[str, typer.Argument(help="JSON Lines, one CloudEvent each; - is standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Send the events of FILE to the broker; bad lines are named, good ones go out."""
+    with told():
+        settings = read_settings(os.environ)
+        done = _published(file, settings, quiet=as_json)
+    lost = sum(done.unconfirmed.values())
+    if as_json:
+        show_json(done)
+    else:
+        for line in done.bad_lines:
+            where = f"{line.field}: " if line.field else ""
+            err.print(f"[red]line {line.number}:[/] {printable(where + line.problem)}")
+        out.print(f"{done.confirmed} events confirmed, {len(done.bad_lines)} bad lines, {lost} not confirmed")
+    if lost:
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in done.unconfirmed.items())
+        raise fail(
+            f"{outcomes}: {done.problem or 'the broker did not take them'}. Publish the file again; nothing is doubled",
+            Exit.PARTLY if done.confirmed else Exit.ERROR,
+        )
+    if done.bad_lines:
+        raise typer.Exit(Exit.PARTLY if done.confirmed else Exit.ERROR)
+
+
+def _published(file: str, settings: Settings, *, quiet: bool) -> actions.Published:
+    columns = (SpinnerColumn(), TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as progress:
+        task = progress.add_task("publishing", total=None)
+        return actions.publish_feed(file, settings, on_line=lambda number: progress.update(task, completed=number))
+
+
+@app.command("status")
+def show_status(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Is it working, and if not, what do I do?"""
+    with told(), opened() as (_, pool):
+        status.show(pool, tenant, as_json=as_json)
+
+
+@app.command()
+def results(
+    tenant: Tenant = None,
+    integration_name: Annotated[str | None, typer.Option("--integration", help="Only this integration.")] = None,
+    person: Annotated[str | None, typer.Option(help="Only this employee key.")] = None,
+    most: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List results, the newest first."""
+    with told(), opened() as (_, pool), transaction(pool) as db:
+        lines = Views(db, tenant).results(integration=integration_name, employee_key=person, most=most)
+    if as_json:
+        show_json(lines)
+    else:
+        show_table(
+            ("enrolment", "employee", "course", "outcome", "grade", "completed", "attempted on", "integration"),
+            [
+                (
+                    r.enrolment_key,
+                    r.employee_key,
+                    r.course_code,
+                    r.outcome,
+                    r.grade,
+                    _minute(r.completed_at),
+                    r.attempted_on,
+                    r.integration,
+                )
+                for r in lines
+            ],
+        )
+    if not lines:
+        raise typer.Exit(Exit.NOTHING)
+
+
+def _minute(instant: object) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
+
+
+if __name__ == "__main__":
+    main()

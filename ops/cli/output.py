@@ -1,0 +1,111 @@
+"""How the command line speaks: a table for people, JSON for machines, errors on standard error, exit codes."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
+from domain.failure_catalogue import describe
+from ops.actions import NotFound, Refused
+from producers.broker import BROKER_ERRORS
+from runtime.settings import BadSettings
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    NOTHING = 3
+    REFUSED = 4
+    PARTLY = 5
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not shown as JSON")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table; control characters in it are shown, not obeyed."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(printable(value) for value in row))
+    out.print(table)
+
+
+def printable(value: object) -> str:
+    """The value as text that cannot move the cursor, change colours or open a link."""
+    text = "" if value is None else str(value)
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+
+
+def fail(message: str, code: Exit = Exit.ERROR) -> typer.Exit:
+    """The error to raise after saying what is wrong."""
+    err.print(f"[bold red]matricula:[/] {printable(message)}")
+    return typer.Exit(code)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Let every expected trouble leave as one clear message and its exit code."""
+    try:
+        yield
+    except BadSettings as problem:
+        raise fail("; ".join(problem.problems), Exit.USAGE) from None
+    except ValidationError as problem:
+        raise fail(_fields(problem), Exit.USAGE) from None
+    except NotFound as problem:
+        raise fail(str(problem), Exit.NOTHING) from None
+    except Refused as problem:
+        raise fail(str(problem), Exit.REFUSED) from None
+    except StoreUnavailable as problem:
+        raise fail(f"the database does not answer ({problem.detail}); check DATABASE_URL and the server") from None
+    except NeedsAttention as problem:
+        raise fail(_described(problem), Exit.REFUSED) from None
+    except ProvisioningError as problem:
+        raise fail(_described(problem)) from None
+    except BROKER_ERRORS as problem:
+        raise fail(f"the broker does not answer ({type(problem).__name__}); check AMQP_URL and the server") from None
+    except OSError as problem:
+        raise fail(f"{problem.filename or 'file'}: {problem.strerror}") from None
+
+
+def _described(problem: ProvisioningError) -> str:
+    entry = describe(problem.code)
+    detail = f" ({problem.detail})" if problem.detail else ""
+    return f"{entry.title}{detail}. {entry.fix} [{problem.code}, {entry.owner}]"
+
+
+def _fields(problem: ValidationError) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        for item in problem.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    return "; ".join(lines)

@@ -1,0 +1,106 @@
+"""`matricula status`: is it working, and if not, what do I do?"""
+
+from dataclasses import asdict
+
+from db.configuration import IntegrationRow, integrations
+from db.console_views import IntegrationCounts, Overview, Views
+from db.pool import Pool, transaction
+from domain.failure_catalogue import describe
+from ops.cli.output import out, printable, show_json, show_table
+
+
+def show(pool: Pool, tenant: str | None, *, as_json: bool) -> None:
+    """The whole state in one screen."""
+    with transaction(pool) as db:
+        overview = Views(db, tenant).overview()
+        rows = integrations(db, tenant)
+    if as_json:
+        show_json({**asdict(overview), "integrations": [_integration(row, overview) for row in rows]})
+        return
+    out.print(f"[bold]{verdict(overview, rows)}[/]\n")
+    _show_integrations(overview, rows)
+    _show_messages(overview)
+    _show_failures(overview)
+
+
+def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
+    """One sentence: what to do first."""
+    held = [row for row in rows if row.state == "quarantined"]
+    if not rows:
+        return "No integration yet. Begin with `matricula integration add`."
+    if held:
+        entry = describe(held[0].hold_code or "")
+        return printable(f"{held[0].name} is held: {entry.title}. {entry.fix}")
+    if overview.oldest_event_s and overview.oldest_event_s > 60:
+        return "Events wait to be applied for more than a minute. Is a worker running?"
+    if overview.failures:
+        first = overview.failures[0]
+        return printable(
+            f"{sum(f.count for f in overview.failures)} failures need a person. {describe(first.code).fix}"
+        )
+    return "Working."
+
+
+def _integration(row: IntegrationRow, overview: Overview) -> dict[str, object]:
+    counts = overview.integrations.get(row.integration_id)
+    state = {"name": row.name, "tenant": row.tenant, "state": row.state, "hold_code": row.hold_code}
+    return state | (asdict(counts) if counts else {})
+
+
+def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
+    nothing = IntegrationCounts({}, {}, 0, {}, 0, 0, {}, 0, 0)
+    lines = []
+    for row in rows:
+        counts = overview.integrations.get(row.integration_id, nothing)
+        per = f"{counts.lms_calls / counts.provisioned:.3f}" if counts.provisioned else ""
+        due = counts.accounts.get("due", 0) + counts.enrolments.get("due", 0)
+        results = sum(counts.results.values())
+        parked = counts.accounts.get("parked", 0) + counts.enrolments.get("parked", 0)
+        lines.append(
+            (row.name, row.state, counts.linked, counts.provisioned, due, parked, results, counts.lms_calls, per)
+        )
+    columns = (
+        "integration",
+        "state",
+        "accounts",
+        "enrolments",
+        "due",
+        "parked",
+        "results",
+        "LMS calls",
+        "per enrolment",
+    )
+    show_table(columns, lines)
+
+
+def _show_messages(overview: Overview) -> None:
+    out.print()
+    show_table(
+        ("messages", "count"),
+        [
+            *sorted(overview.inbox.items()),
+            ("duplicates", overview.duplicates),
+            ("to publish", overview.outbox_waiting),
+            ("published", overview.outbox_published),
+            ("nobody listens", overview.outbox_unroutable),
+        ],
+    )
+
+
+def _show_failures(overview: Overview) -> None:
+    if not overview.failures:
+        return
+    out.print()
+    show_table(
+        ("failures", "count", "cause", "owner", "what to do"),
+        [
+            (
+                failure.code,
+                failure.count,
+                describe(failure.code).cause,
+                describe(failure.code).owner,
+                describe(failure.code).fix,
+            )
+            for failure in overview.failures
+        ],
+    )

@@ -1,0 +1,259 @@
+"""
+What must come of the demonstration's feed, read from its lines with the standard library alone.
+
+A second, plain reading of the event catalogue: it shares no code with the program, so that the two can disagree.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+SITE_ZONE = ZoneInfo("Europe/Amsterdam")
+
+ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "tenant")
+TEXTS = ("first_name", "infix", "last_name", "phone", "mobile", "status", "role")
+DAYS = ("starts_on", "ends_on", "export_on", "deferred_on", "extended_to", "withdrawn_on")
+
+Envelope = dict[str, Any]
+
+
+class State(StrEnum):
+    """
+    What the LMS must show once everything has settled.
+
+    Timing decides in the last two: a thing that HR takes back may have been made before, or never.
+    """
+
+    ACTIVE = "there and not suspended"
+    GONE = "absent or suspended"
+    OPEN = "anything, as the account is gone"
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    One person whom HR has told of completely.
+
+    Attributes:
+        first_name: As HR wrote it in the newest fact, not normalised.
+        last_name: With the infix before it (R172).
+        email: The first address given; None means that a pseudo address must stand there (R63).
+    """
+
+    employee_key: str
+    first_name: str
+    last_name: str
+    email: str | None
+    state: State
+
+
+@dataclass(frozen=True)
+class Placement:
+    """
+    One enrolment of such a person in a course that the LMS has.
+
+    Attributes:
+        start: 00:00:00 of the first day in Amsterdam, in Unix seconds.
+        end: 23:59:59 of the last day in Amsterdam, in Unix seconds.
+    """
+
+    enrolment_key: str
+    employee_key: str
+    course_code: str
+    role: str
+    start: int
+    end: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Expected:
+    """
+    Everything the feed asks for. Line numbers count from 1, as an editor shows them.
+
+    Attributes:
+        accounts: By employee key.
+        placements: By (employee key, course code, role).
+        failing_people: Employee key to the reason why no account can be made; there must be a visible failure.
+        failing_enrolments: Enrolment key to the reason why nobody can be enrolled; likewise.
+        broken: Line number to what is wrong with the line.
+        duplicates: Lines that repeat an earlier line byte for byte.
+        conflicts: Lines that bear an earlier line's id over other bytes; the earlier line counts.
+        accepted: How many different events are left.
+    """
+
+    accounts: dict[str, Account]
+    placements: dict[tuple[str, str, str], Placement]
+    failing_people: dict[str, str]
+    failing_enrolments: dict[str, str]
+    broken: dict[int, str]
+    duplicates: tuple[int, ...]
+    conflicts: tuple[int, ...]
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """
+    A feed's lines, sorted out; the attributes are those of Expected, with the events that are left.
+    """
+
+    events: list[Envelope]
+    broken: dict[int, str]
+    duplicates: tuple[int, ...]
+    conflicts: tuple[int, ...]
+
+
+def load(path: Path) -> Expected:
+    """
+    Read a feed, and the course list ``courses.json`` beside it.
+    """
+    lines = read_lines(path)
+    people = newest(event for event in lines.events if event["type"].startswith("hr.employee."))
+    enrolments = newest(event for event in lines.events if event["type"].startswith("hr.course_enrolment."))
+    courses = {course["idnumber"] for course in json.loads(path.with_name("courses.json").read_bytes())}
+
+    failing_people = {key: reason for key, person in people.items() if (reason := _why_no_account(person))}
+    accounts = {key: _account(person) for key, person in people.items() if key not in failing_people}
+    failing_enrolments = {
+        key: reason for key, enrolment in enrolments.items() if (reason := _why_no_place(enrolment, accounts, courses))
+    }
+    placements = [
+        _placement(enrolment, accounts[enrolment["employee_key"]])
+        for key, enrolment in enrolments.items()
+        if key not in failing_enrolments
+    ]
+    return Expected(
+        accounts=accounts,
+        placements={(place.employee_key, place.course_code, place.role): place for place in placements},
+        failing_people=failing_people,
+        failing_enrolments=failing_enrolments,
+        broken=lines.broken,
+        duplicates=lines.duplicates,
+        conflicts=lines.conflicts,
+        accepted=len(lines.events),
+    )
+
+
+def read_lines(path: Path) -> Lines:
+    """
+    Tell the feed's events from the lines that add nothing.
+    """
+    events: list[Envelope] = []
+    broken: dict[int, str] = {}
+    repeats: dict[int, bool] = {}  # line number to whether the bytes are the same, too
+    first: dict[tuple[str, str], bytes] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            event = read_line(line)
+        except ValueError as problem:
+            broken[number] = str(problem)
+            continue
+        key = event["source"], event["id"]
+        if key in first:
+            repeats[number] = first[key] == line
+        else:
+            first[key] = line
+            events.append(event)
+    duplicates = tuple(number for number, same in repeats.items() if same)
+    conflicts = tuple(number for number, same in repeats.items() if not same)
+    return Lines(events, broken, duplicates, conflicts)
+
+
+def read_line(line: bytes) -> Envelope:
+    """
+    Return the event on a line.
+
+    Raises:
+        ValueError: The line is no event of the catalogue; the message says why and holds nothing of its contents.
+    """
+    try:
+        event: Envelope = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except json.JSONDecodeError:
+        raise ValueError("not JSON") from None
+    for name in ATTRIBUTES:
+        _demand(isinstance(event.get(name), str), f"attribute {name} is missing")
+    _demand(_is_moment(event["time"]), "attribute time is no date and time with an offset")
+    for name in TEXTS:
+        _demand(isinstance(event["data"].get(name), str | None), f"data.{name} is no text")
+    for name in DAYS:
+        _demand(_is_day(event["data"].get(name)), f"data.{name} is no day")
+    return event
+
+
+def _demand(holds: bool, problem: str) -> None:
+    if not holds:
+        raise ValueError(problem)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return value is None or bool(date.fromisoformat(str(value)))
+    except ValueError:
+        return False
+
+
+def newest(events: Iterable[Envelope]) -> dict[str, Envelope]:
+    """
+    The data of each subject's newest fact: the latest time, and of one instant the greater event id.
+    """
+    ordered = sorted(events, key=lambda event: (datetime.fromisoformat(event["time"]), event["id"]))
+    return {event["subject"]: event["data"] for event in ordered}
+
+
+def _why_no_account(person: Envelope) -> str | None:
+    if not person["first_name"].strip():
+        return "no first name"
+    if not any(person["emails"]) and not person["id_number"]:
+        return "neither e-mail nor id number"
+    return None
+
+
+def _account(person: Envelope) -> Account:
+    infix, last = person["infix"], person["last_name"]
+    return Account(
+        employee_key=person["employee_key"],
+        first_name=person["first_name"],
+        last_name=last if not infix or last.startswith(infix + " ") else f"{infix} {last}",
+        email=next(filter(None, person["emails"]), None),
+        state=State.GONE if person["status"] == "terminated" else State.ACTIVE,
+    )
+
+
+def _why_no_place(enrolment: Envelope, accounts: dict[str, Account], courses: set[str]) -> str | None:
+    if enrolment["employee_key"] not in accounts:
+        return "unknown employee"
+    if enrolment["course_code"] not in courses:
+        return "no such course in the LMS"
+    return None
+
+
+def _placement(enrolment: Envelope, account: Account) -> Placement:
+    state = State.GONE if enrolment["status"] == "withdrawn" else State.ACTIVE
+    return Placement(
+        enrolment_key=enrolment["enrolment_key"],
+        employee_key=enrolment["employee_key"],
+        course_code=enrolment["course_code"],
+        role=enrolment["role"],
+        start=_epoch(enrolment["starts_on"], time(0, 0, 0)),
+        end=_epoch(enrolment["extended_to"] or enrolment["ends_on"], time(23, 59, 59)),
+        state=State.OPEN if account.state is State.GONE else state,
+    )
+
+
+def _epoch(day: str, at: time) -> int:
+    return int(datetime.combine(date.fromisoformat(day), at, tzinfo=SITE_ZONE).timestamp())

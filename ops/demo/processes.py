@@ -1,0 +1,99 @@
+"""The demo's processes: the very ones of a real installation, and the simulated Moodle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+REAL = {
+    "ingest": ["-m", "workers.boot", "ingest"],
+    "worker": ["-m", "workers.boot", "worker", "apply", "provision"],
+    "poller": ["-m", "workers.boot", "worker", "poll", "maintenance"],
+    "scheduler": ["-m", "producers.boot"],
+}
+TIME_TO_STOP_S = 15
+
+
+@contextmanager
+def running(
+    name: str, arguments: list[str], environment: Mapping[str, str], logs: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process that ends, at the latest, with the block; what it writes is in `logs`."""
+    with (logs / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE if name == "simulator" else log,
+            stderr=log,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(TIME_TO_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Simulator:
+    """The simulated Moodle, as its control sees it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def read(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/control/{what}", timeout=30) as answer:  # noqa: S310 - our own loopback
+            return json.load(answer)
+
+    def tell(self, what: str, **body: Any) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own loopback
+            f"{self.url}/control/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)["result"]
+
+
+@contextmanager
+def simulator(courses: Path, token: str, logs: Path) -> Iterator[Simulator]:
+    """A simulated Moodle that behaves like a small one: two requests at a time, 30 ms a call and more per item."""
+    arguments = [
+        "-m",
+        "simulators.server",
+        "--port",
+        "0",
+        "--courses",
+        str(courses),
+        "--token",
+        token,
+        "--latency",
+        "small",
+    ]
+    with running("simulator", arguments, os.environ, logs) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the simulator did not start; see {logs / 'simulator.log'}")
+        yield Simulator(json.loads(line)["url"])
+
+
+@contextmanager
+def installation(environment: Mapping[str, str], logs: Path) -> Iterator[None]:
+    """Ingest, workers and scheduler."""
+    with ExitStack() as stack:
+        for name, arguments in REAL.items():
+            stack.enter_context(running(name, arguments, environment, logs))
+        yield
+
+
+def log_folder() -> Path:
+    """A new folder for what the processes write."""
+    return Path(tempfile.mkdtemp(prefix="matricula-demo-"))

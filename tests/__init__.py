@@ -1,0 +1,3 @@
+"""
+What the product promises, one sentence per test.
+"""

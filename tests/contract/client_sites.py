@@ -1,0 +1,145 @@
+"""The systems that the port's conformance suite runs against, seeded alike and made to fail alike."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+import httpx
+
+from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, UnknownOutcome
+from domain.lms import Completion, LmsCourse, LmsGateway
+from lms.failures import retry_after
+from lms.moodle import MoodleGateway
+from lms.moodle_calls import CallRecord
+from runtime.secrets import Secret
+from simulators.faults import Fault
+from simulators.learners import Learners
+from simulators.moodle import MoodleSite, moodle_site
+from simulators.wire import Request
+from tests.support.fake_lms import FakeLms
+
+TOKEN = "canary-token-5e1f"
+COURSES = [
+    {"id": 2, "shortname": "FIRE", "fullname": "Fire & Safety", "idnumber": "C-FIRE", "completion": "activities"},
+    {"id": 3, "shortname": "LAW", "fullname": "Law", "idnumber": "", "completion": "activities", "visible": False},
+]
+FUNCTIONS = {
+    "create_users": "core_user_create_users",
+    "update_users": "core_user_update_users",
+    "enrol": "enrol_manual_enrol_users",
+    "find_users": "core_user_get_users_by_field",
+}
+
+
+class Stand(Protocol):
+    """A system with the two courses above and nobody in it, and the ways to disturb it."""
+
+    gateway: LmsGateway
+
+    def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
+        """The user has completed the course."""
+
+    def lose_answer(self, method: str, *, effect: bool) -> None:
+        """The next call of the method is not answered."""
+
+    def throttle(self, method: str, seconds: int) -> None:
+        """The next call of the method is turned away with a wait."""
+
+    def revoke_token(self) -> None:
+        """The token is refused from now on."""
+
+    def go_away(self, method: str) -> None:
+        """The next call of the method does not reach the system."""
+
+    def accounts_made(self) -> int:
+        """How many accounts were made through the gateway."""
+
+
+class FakeStand:
+    def __init__(self) -> None:
+        courses = [
+            LmsCourse(
+                str(c["id"]),
+                str(c["idnumber"] or c["shortname"]),
+                str(c["shortname"]),
+                str(c["fullname"]),
+                c.get("visible", True) is True,
+                True,
+            )
+            for c in COURSES
+        ]
+        self.lms = FakeLms(courses=courses)
+        self.gateway: LmsGateway = self.lms
+
+    def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
+        self.lms.complete(user_id, course_id, Completion(at, Decimal(grade), {}))
+
+    def lose_answer(self, method: str, *, effect: bool) -> None:
+        family = LmsUnavailable if method == "find_users" else UnknownOutcome
+        self.lms.fail(method, family("lms_no_answer"), effect="now" if effect else "none")
+
+    def throttle(self, method: str, seconds: int) -> None:
+        self.lms.fail(method, LmsThrottled("lms_throttled", "", retry_after({"Retry-After": str(seconds)})))
+
+    def revoke_token(self) -> None:
+        for method in (*FUNCTIONS, "site", "courses"):
+            self.lms.fail(method, HoldIntegration("token_refused"), times=1000)
+
+    def go_away(self, method: str) -> None:
+        self.lms.fail(method, LmsUnavailable("lms_unreachable"))
+
+    def accounts_made(self) -> int:
+        return len([effect for effect in self.lms.effects if effect[0] == "create"])
+
+
+class MoodleStand:
+    """Moodle's gateway on a simulated site, in one process."""
+
+    def __init__(self, release: str = "4.4", **site: Any) -> None:
+        self.site = moodle_site(courses=COURSES, token=TOKEN, release=release, **site)
+        self.records: list[CallRecord] = []
+        self.gateway: LmsGateway = moodle_gateway(self.site, self.records.append)
+
+    def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
+        Learners(self.site).complete(int(user_id), int(course_id), grade=grade, at=at.timestamp())
+        self.site.run_cron()
+
+    def lose_answer(self, method: str, *, effect: bool) -> None:
+        self.site.faults.add(Fault(FUNCTIONS[method], nth=1, commit="before" if effect else "never", close="reset"))
+
+    def throttle(self, method: str, seconds: int) -> None:
+        self.site.faults.add(Fault(FUNCTIONS[method], nth=1, status=429, retry_after=str(seconds)))
+
+    def revoke_token(self) -> None:
+        del self.site.state.tokens[TOKEN]
+
+    def go_away(self, method: str) -> None:
+        self.site.faults.add(Fault(FUNCTIONS[method], nth=1, status=503))
+
+    def accounts_made(self) -> int:
+        return len(self.site.ledger.effects("user created"))
+
+
+STANDS: dict[str, Callable[[], Stand]] = {
+    "fake": FakeStand,
+    "moodle-4.4": MoodleStand,
+    "moodle-4.5": lambda: MoodleStand("4.5"),
+}
+
+
+def moodle_gateway(site: MoodleSite, on_call: Callable[[CallRecord], None] | None = None) -> MoodleGateway:
+    """A gateway whose calls reach the site without a socket."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = Request(request.method, request.url.path, "", dict(request.headers), request.content)
+        told = site(asked)
+        if told.lost:
+            raise httpx.ReadError("the connection was reset")
+        return httpx.Response(told.status, headers=dict(told.headers), content=told.body)
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    return MoodleGateway(client, "https://academy.example", Secret(TOKEN), on_call=on_call)
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

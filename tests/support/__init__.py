@@ -1,0 +1,3 @@
+"""
+What tests share: a database and a virtual host per test, and waiting for facts.
+"""

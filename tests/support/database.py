@@ -1,0 +1,52 @@
+"""
+A database per test, copied in milliseconds from a template that holds the schema.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+SCHEMA = Path(__file__).parents[2] / "db" / "schema.sql"
+
+
+@contextmanager
+def template_database(server_url: str) -> Iterator[str]:
+    """
+    A database with the schema and no rows, closed to connections so that it can always be copied; yields its name.
+    """
+    with new_database(server_url) as url:
+        name = urlsplit(url).path.lstrip("/")
+        with psycopg.connect(url) as connection:
+            connection.execute(SCHEMA.read_bytes())
+        _execute(server_url, "alter database {} with allow_connections false", name)
+        yield name
+
+
+@contextmanager
+def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
+    """
+    A database that nobody else uses; yields its URL and removes it in spite of open connections.
+
+    Args:
+        template: The database to copy; without one it is empty, in UTF-8 whatever the server's own choice is.
+    """
+    name = f"matricula_test_{secrets.token_hex(6)}"
+    if template:
+        _execute(server_url, "create database {} template {}", name, template)
+    else:
+        _execute(server_url, "create database {} template template0 encoding 'UTF8' locale 'C.UTF-8'", name)
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        _execute(server_url, "drop database {} with (force)", name)
+
+
+def _execute(url: str, statement: LiteralString, *names: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -1,0 +1,242 @@
+"""
+An LMS in memory, for tests of everything above the port.
+
+It behaves as the port promises and the conformance suite holds it to that. Trouble is scripted:
+
+    lms.fail("create_users", UnknownOutcome("lms_no_answer"), effect="now")        # done, but nobody hears of it
+    lms.fail("enrol", NeedsAttention("course_unknown"), only=lambda e: e.course_id == "9")
+    lms.fail("find_users", HoldIntegration("token_refused"), times=3)
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from domain.errors import (
+    HoldIntegration,
+    LmsThrottled,
+    LmsUnavailable,
+    NeedsAttention,
+    ProvisioningError,
+    UnknownOutcome,
+)
+from domain.lms import (
+    Completion,
+    Done,
+    Failed,
+    LmsCourse,
+    LmsEnrolment,
+    LmsUser,
+    NewUser,
+    Outcome,
+    Pair,
+    Progress,
+    ReportPage,
+    ReportRow,
+    Site,
+    UserChange,
+)
+
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
+Effect = Literal["none", "now", "later"]
+PAGE = 1000
+
+
+@dataclass
+class _Rule:
+    method: str
+    failure: ProvisioningError
+    effect: Effect
+    only: Callable[[Any], bool]
+    times: int
+
+
+class FakeLms:
+    """
+    Implements `domain.lms.LmsGateway`.
+
+    Report "1" tells all completions; `reports` may hold others. `calls` lists (method, number of items) as they came.
+    `effects` lists what was done: ("create", username), ("update", user id), ("enrol", user id, course id).
+    """
+
+    def __init__(self, users: Iterable[LmsUser] = (), courses: Iterable[LmsCourse] = ()) -> None:
+        self.users = {user.user_id: user for user in users}
+        self.all_courses = list(courses)
+        self.enrolments: dict[Pair, LmsEnrolment] = {}
+        self.completed: dict[Pair, Completion] = {}
+        self.finished: set[Pair] = set()
+        self.reports: dict[str, list[ReportRow]] = {}
+        self.passwords: dict[str, str | None] = {}
+        self.calls: list[tuple[str, int]] = []
+        self.effects: list[tuple[str, ...]] = []
+        self._rules: list[_Rule] = []
+        self._late: list[Callable[[], object]] = []
+
+    def fail(
+        self,
+        method: str,
+        failure: ProvisioningError,
+        *,
+        effect: Effect = "none",
+        only: Callable[[Any], bool] = lambda _item: True,
+        times: int = 1,
+    ) -> None:
+        """
+        The next `times` calls of `method` that hold an item `only` accepts fail for those items.
+
+        Reads fail as a whole. `effect` says whether the work is done all the same, at once or when `appear` is called.
+        """
+        self._rules.append(_Rule(method, failure, effect, only, times))
+
+    def appear(self) -> None:
+        """What was done "later" becomes visible (D7)."""
+        late, self._late = self._late, []
+        for effect in late:
+            effect()
+
+    def complete(self, user_id: str, course_id: str, completion: Completion) -> None:
+        """The user, enrolled if need be, has completed the course."""
+        pair = Pair(user_id, course_id)
+        self.enrolments.setdefault(pair, LmsEnrolment(user_id, course_id, "5", None, None, suspended=False))
+        self.completed[pair] = completion
+
+    def site(self) -> Site:
+        self._read("site", [None])
+        return Site("https://fake.example.org", "Fake", "1", "2", frozenset())
+
+    def find_users(
+        self, by: Literal["user_id", "external_key", "email", "username"], values: Sequence[str]
+    ) -> Sequence[LmsUser]:
+        self._read("find_users", values)
+        return [user for user in self.users.values() if getattr(user, by) in values and getattr(user, by)]
+
+    def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
+        self._read("find_by_email_any_case", [email])
+        return [user for user in self.users.values() if user.email.lower() == email.lower()]
+
+    def create_users(self, users: Sequence[NewUser]) -> Sequence[Outcome[str]]:
+        return self._write("create_users", users, self._create)
+
+    def update_users(self, changes: Sequence[UserChange]) -> Sequence[Outcome[None]]:
+        return self._write("update_users", changes, self._update)
+
+    def enrol(self, enrolments: Sequence[LmsEnrolment]) -> Sequence[Outcome[None]]:
+        return self._write("enrol", enrolments, self._enrol)
+
+    def courses(self) -> Sequence[LmsCourse]:
+        self._read("courses", [None])
+        return list(self.all_courses)
+
+    def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
+        return self._write("course_progress", user_ids, self._progress)
+
+    def completions(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Completion | None]]:
+        return self._write("completions", pairs, self._completion)
+
+    def report_page(self, report_id: str, page: int) -> ReportPage:
+        self._read("report_page", [report_id])
+        if report_id not in {"1", *self.reports}:
+            raise NeedsAttention("report_unknown")
+        rows = self.reports.get(report_id) or self._completed_rows()
+        shown = rows[page * PAGE : (page + 1) * PAGE]
+        return ReportPage(shown, len(shown), (page + 1) * PAGE >= len(rows))
+
+    def _create(self, new: NewUser) -> str:
+        taken = {user.username for user in self.users.values()}, {user.email.lower() for user in self.users.values()}
+        if new.username in taken[0] or new.email.lower() in taken[1]:
+            raise NeedsAttention("lms_rejected")
+        user_id = str(max((int(user_id) for user_id in self.users), default=100) + 1)
+        self.users[user_id] = LmsUser(user_id, new.username, new.email, new.external_key, new.first_name, new.last_name)
+        self.passwords[user_id] = new.password
+        self.effects.append(("create", new.username))
+        return user_id
+
+    def _update(self, change: UserChange) -> None:
+        user = self._user(change.user_id)
+        if user.protected:
+            raise NeedsAttention("user_protected")
+        self.users[change.user_id] = replace(user, **change.fields)  # type: ignore[arg-type]
+        self.effects.append(("update", change.user_id))
+
+    def _enrol(self, enrolment: LmsEnrolment) -> None:
+        self._user(enrolment.user_id)
+        if self.all_courses and enrolment.course_id not in {course.course_id for course in self.all_courses}:
+            raise NeedsAttention("course_unknown")
+        self.enrolments[Pair(enrolment.user_id, enrolment.course_id)] = enrolment
+        self.effects.append(("enrol", enrolment.user_id, enrolment.course_id))
+
+    def _completed_rows(self) -> list[ReportRow]:
+        codes = {course.course_id: course.code for course in self.all_courses}
+        rows = [(self.users[pair.user_id].external_key, codes[pair.course_id], c) for pair, c in self.completed.items()]
+        return [ReportRow(key, code, completion) for key, code, completion in rows if key]
+
+    def _progress(self, user_id: str) -> Progress:
+        untracked = {course.course_id for course in self.all_courses if not course.tracks_completion}
+        active = {pair for pair in self.enrolments if pair.user_id == user_id and self._active(pair)}
+        shown = frozenset(pair.course_id for pair in active)
+        completed = frozenset(pair.course_id for pair in active & self.completed.keys())
+        finished = frozenset(pair.course_id for pair in active & self.finished) - completed
+        return Progress(shown, completed, finished, shown & untracked)
+
+    def _completion(self, pair: Pair) -> Completion | None:
+        if not self._active(pair):
+            raise NeedsAttention("not_actively_enrolled")
+        return self.completed.get(pair)
+
+    def _active(self, pair: Pair) -> bool:
+        return pair in self.enrolments and not self.enrolments[pair].suspended
+
+    def _user(self, user_id: str) -> LmsUser:
+        if user_id not in self.users:
+            raise NeedsAttention("user_gone")
+        return self.users[user_id]
+
+    def _read(self, method: str, items: Sequence[Any]) -> None:
+        self.calls.append((method, len(items)))
+        rule = self._rule(method, items)
+        if rule is not None:
+            raise rule.failure
+
+    def _write(self, method: str, items: Sequence[I], act: Callable[[I], R]) -> list[Outcome[R]]:
+        self.calls.append((method, len(items)))
+        rule = self._rule(method, items)
+        return list(self._outcomes(items, act, rule))
+
+    def _outcomes(self, items: Sequence[I], act: Callable[[I], R], rule: _Rule | None) -> Iterator[Outcome[R]]:
+        after: ProvisioningError | None = None
+        for item in items:
+            if rule is not None and rule.only(item):
+                self._take_effect(rule.effect, act, item)
+                after = after or _what_follows(rule.failure)
+                yield Failed(rule.failure)
+            elif after is not None:
+                yield Failed(after)
+            else:
+                yield self._outcome(act, item)
+
+    def _outcome(self, act: Callable[[I], R], item: I) -> Outcome[R]:
+        try:
+            return Done(act(item))
+        except ProvisioningError as failure:
+            return Failed(failure)
+
+    def _take_effect(self, effect: Effect, act: Callable[[I], R], item: I) -> None:
+        if effect == "now":
+            act(item)
+        elif effect == "later":
+            self._late.append(lambda: act(item))
+
+    def _rule(self, method: str, items: Sequence[Any]) -> _Rule | None:
+        for rule in self._rules:
+            if rule.method == method and rule.times > 0 and any(rule.only(item) for item in items):
+                rule.times -= 1
+                return rule
+        return None
+
+
+def _what_follows(failure: ProvisioningError) -> ProvisioningError | None:
+    """What the items after a failing one get; None when they are served."""
+    if isinstance(failure, UnknownOutcome):
+        return LmsUnavailable(failure.code, failure.detail)
+    return failure if isinstance(failure, (HoldIntegration, LmsUnavailable, LmsThrottled)) else None

@@ -1,0 +1,148 @@
+"""
+The ingest and worker processes: `python -m workers.boot ingest` and `python -m workers.boot worker [QUEUE …]`.
+
+This module alone knows the concrete classes.
+"""
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import dramatiq
+import httpx
+
+from db.accounts import Integration
+from db.configuration import bound_to
+from db.pool import Pool, open_pool
+from domain.errors import HoldIntegration
+from domain.recovery import RecoveryPolicy
+from lms.opening import lms_client, open_gateway
+from producers.wakeups import WakeUps, wakeup_broker
+from runtime.logs import configure_logs
+from runtime.secrets import CannotUnseal, Secret, unseal
+from runtime.settings import BadSettings, Settings, read_settings
+from runtime.topology import WAKE_UP_QUEUES
+from workers import ingest
+from workers.actors import Budget, Lanes, UseCases, register
+from workers.apply import apply_events
+from workers.middleware import LogContext
+from workers.poll import poll_results
+from workers.provision import maintain_catalogue, provision
+from workers.site import CallMeter, Site, WorkRules
+
+CALLERS_PER_SITE = 2
+WAKE_UP_BUDGET_S = 20.0
+
+
+class Sites:
+    """Opens each integration once per version of its settings and token."""
+
+    def __init__(self, client: httpx.Client, key: bytes) -> None:
+        self._client = client
+        self._key = key
+        self._open: dict[int, tuple[tuple[int, str], Site]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, integration: Integration) -> Site:
+        version = (integration.settings_version, hashlib.sha256(integration.token_sealed).hexdigest())
+        with self._lock:
+            known = self._open.get(integration.integration_id)
+            if known is None or known[0] != version:
+                known = (version, self._opened(integration))
+                self._open[integration.integration_id] = known
+        return known[1]
+
+    def _opened(self, integration: Integration) -> Site:
+        meter = CallMeter()
+        gateway = open_gateway(
+            self._client,
+            integration.url,
+            self._unsealed(integration, integration.token_sealed, "token"),
+            lambda call: meter.count(call.function, call.code, call.items),
+        )
+        sealed = integration.password_sealed
+        preset = sealed is not None and integration.settings.people.password == "preset"  # noqa: S105
+        password = self._unsealed(integration, sealed, "password") if preset and sealed else None
+        return Site(integration, gateway, meter, password)
+
+    def _unsealed(self, integration: Integration, sealed: bytes, what: Literal["token", "password"]) -> Secret:
+        try:
+            return unseal(sealed, key=self._key, bound_to=bound_to(integration.tenant, integration.name, what))
+        except CannotUnseal:
+            raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY") from None
+
+
+def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
+    """Every use case with its parts bound."""
+    client = lms_client(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
+    sites = Sites(client, settings.master_key)
+
+    policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
+
+    def rules() -> WorkRules:
+        budget = Budget(stop, WAKE_UP_BUDGET_S)
+        return WorkRules(settings.timing, policy, random.SystemRandom().random, budget.spent)
+
+    def apply(tenant: str) -> None:
+        apply_events(pool, tenant, wakeups.provision)
+
+    return UseCases(
+        apply=apply,
+        provision=lambda integration_id: provision(integration_id, pool=pool, open_site=sites, rules=rules()),
+        poll=lambda integration_id: poll_results(integration_id, pool=pool, open_site=sites, rules=rules()),
+        maintain=lambda: maintain_catalogue(pool=pool, open_site=sites, rules=rules()),
+    )
+
+
+def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> None:
+    """Work on wake-ups of these queues until stopped, then finish what is under way."""
+    broker = wakeup_broker(settings.amqp_url, middleware=[LogContext()])
+    with open_pool(settings.database_url, name="worker", max_size=settings.worker_threads + 1) as pool:
+        register(broker, use_cases(settings, pool, WakeUps(broker), stop), lanes=Lanes(CALLERS_PER_SITE))
+        worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
+        worker.start()
+        stop.wait()
+        worker.stop(timeout=int(settings.timing.lms_deadline.total_seconds() * 1000))
+        broker.close()
+
+
+def run_ingest(settings: Settings, stop: threading.Event) -> None:
+    """Store what arrives until stopped."""
+    wakeups = WakeUps(wakeup_broker(settings.amqp_url))
+    with open_pool(settings.database_url, name="ingest", max_size=2) as pool:
+        ingest.run(settings.amqp_url, pool, wakeups.apply, stop)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one process until SIGTERM or SIGINT."""
+    kind, *queues = arguments or [""]
+    unknown = set(queues) - WAKE_UP_QUEUES.keys()
+    if kind not in ("ingest", "worker") or unknown:
+        sys.stderr.write(f"usage: python -m workers.boot ingest | worker [{' '.join(WAKE_UP_QUEUES)}]\n")
+        return 2
+    configure_logs(kind)
+    try:
+        settings = read_settings(os.environ)
+    except BadSettings as problems:
+        sys.stderr.write(f"{problems}\n")
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run: Callable[[], None] = (
+        partial(run_ingest, settings, stop)
+        if kind == "ingest"
+        else partial(run_worker, settings, queues or list(WAKE_UP_QUEUES), stop)
+    )
+    run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,346 @@
+"""Completions become results and result events: page by page, the rows and the cursor in one transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+import structlog
+
+from db.accounts import Entry, Integration, Problem, WorkStore
+from db.pool import Db, Pool, transaction
+from db.results import Cursor, OpenPerson, ResultStore, ResultSubject
+from domain.announcements import result_recorded
+from domain.errors import (
+    HoldIntegration,
+    LmsThrottled,
+    LmsUnavailable,
+    NeedsAttention,
+    ProvisioningError,
+    StoreUnavailable,
+)
+from domain.lms import Completion, Done, Failed, Pair, Progress, ReportRow
+from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
+from domain.results import Result, decide_result
+from runtime.crashpoints import crashpoint
+from workers.site import OpenSite, Site, WorkRules
+from workers.standing import note_site, ready_site
+
+log = structlog.get_logger()
+
+PEOPLE_AT_ONCE = 100
+PUT_OFF = timedelta(minutes=5)
+
+
+class _CursorLost(Exception):
+    """Somebody else polls by now; what was read is theirs to record."""
+
+
+def poll_results(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
+    """
+    Every completion that the LMS shows is a result, once, and its event is on its way.
+
+    "Not complete" never becomes a result (R61). Interrupted anywhere, the next poll goes on from the last page.
+    """
+    try:
+        site = ready_site(integration_id, pool, open_site, rules)
+        if site is None:
+            return
+        with transaction(pool) as db:
+            cursor = ResultStore(db, integration_id).claim(rules.lease)
+        if cursor:
+            _Poll(site, pool, rules, cursor).run()
+    except _CursorLost:
+        log.warning("poll lost its lease", integration_id=integration_id)
+    except StoreUnavailable as error:
+        log.warning("poll put off", integration_id=integration_id, code=error.code)
+
+
+def record_completions(
+    db: Db, integration: Integration, completions: Sequence[tuple[ResultSubject, Completion]]
+) -> int:
+    """
+    Each completion is a result, an event and an announcement in the caller's transaction; a known one changes nothing.
+
+    Returns:
+        Results recorded or corrected.
+    """
+    now = WorkStore(db, integration.integration_id).now()
+    fresh = [
+        (subject, result)
+        for subject, completion in _once_each(completions)
+        if (result := _result(integration, subject, completion, now.astimezone(integration.settings.zone()).date()))
+    ]
+    store = ResultStore(db, integration.integration_id)
+    store.save(integration.tenant, fresh)
+    store.complete(subject.placement_id for subject, _ in completions)
+    work = WorkStore(db, integration.integration_id)
+    work.write_timeline(
+        integration.tenant,
+        [
+            Entry(subject.employee_key, f"result {result.kind}", subject.enrolment_key, {"outcome": result.outcome})
+            for subject, result in fresh
+        ],
+    )
+    work.announce(
+        [
+            result_recorded(
+                result,
+                tenant=integration.tenant,
+                integration=integration.name,
+                employee_key=subject.employee_key,
+                enrolment_key=subject.enrolment_key,
+                course_code=subject.course_code,
+                at=now,
+            )
+            for subject, result in fresh
+        ]
+    )
+    crashpoint("result.recorded")
+    return len(fresh)
+
+
+def _once_each(
+    completions: Iterable[tuple[ResultSubject, Completion]],
+) -> Iterable[tuple[ResultSubject, Completion]]:
+    """A report may show one participation in several rows (contract, section 8.6)."""
+    return {subject.placement_id: (subject, completion) for subject, completion in completions}.values()
+
+
+def _result(integration: Integration, subject: ResultSubject, completion: Completion, today: date) -> Result | None:
+    return decide_result(
+        integration_id=integration.integration_id,
+        enrolment_key=subject.enrolment_key,
+        completion=completion,
+        settings=integration.settings.results,
+        today=today,
+        held=subject.held,
+    )
+
+
+class _Poll:
+    def __init__(self, site: Site, pool: Pool, rules: WorkRules, cursor: Cursor) -> None:
+        self._site = site
+        self._integration = site.integration
+        self._settings = site.integration.settings.results
+        self._pool = pool
+        self._rules = rules
+        self._cursor = cursor
+        self._run: Run | None = None
+
+    def run(self) -> None:
+        """The pass under way goes on, or a new one begins, to its end or to the first trouble with the site."""
+        run: Run | None = self._cursor.run or first_step(
+            self._settings, full_at=self._cursor.full_at, now=self._cursor.now
+        )
+        if self._blocked(run):
+            return
+        self._healed("outcome_unmapped")
+        try:
+            while run and not self._rules.stopping():
+                self._run = run
+                run = self._read_people(run) if run.plan == "people" else self._read_report(run)
+        except ProvisioningError as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            self._put_off(error)
+            return
+        if run:
+            self._end(run=run, wait=timedelta(0))
+
+    def _blocked(self, run: Run | None) -> bool:
+        """An outcome that HR's pick-list does not hold blocks results and loses none: nothing is read (R27)."""
+        unmapped = self._settings.unmapped()
+        if not unmapped:
+            return False
+        detail = f"results.outcomes does not hold {', '.join(unmapped)}"
+        with transaction(self._pool) as db:
+            self._problem(db, NeedsAttention("outcome_unmapped", detail))
+            ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=PUT_OFF, run=run)
+        return True
+
+    # Reports
+
+    def _read_report(self, run: Run) -> Run | None:
+        report = self._settings.report if run.plan == "report" else self._settings.recent_report
+        if report is None:  # the settings changed under way
+            self._finish(run)
+            return None
+        page = self._site.gateway.report_page(report, run.position)
+        crashpoint("poller.page_read")
+        following = None if page.last else run.after(run.position + 1)
+        with transaction(self._pool) as db:
+            subjects = ResultStore(db, self._integration.integration_id).subjects_of(page.rows)
+            recorded = record_completions(db, self._integration, [(s, row.completion) for row, s in subjects])
+            crashpoint("poller.rows_written")
+            self._advance(db, run, following)
+        crashpoint("poller.committed")
+        log.info(
+            "report page read",
+            integration_id=self._integration.integration_id,
+            plan=run.plan,
+            page=run.position,
+            rows=page.size,
+            completed=len(page.rows),
+            unmatched=len(page.rows) - len({_row_key(row) for row, _ in subjects}),
+            recorded=recorded,
+        )
+        return following
+
+    # Person by person
+
+    def _read_people(self, run: Run) -> Run | None:
+        with transaction(self._pool) as db:
+            people = ResultStore(db, self._integration.integration_id).open_people(run.position, PEOPLE_AT_ONCE)
+        if not people:
+            self._finish(run)
+            return None
+        progress = self._progress(people)
+        pairs = [
+            Pair(person.user_id, course_id)
+            for person in people
+            if person.user_id in progress
+            for course_id in sorted(progress[person.user_id].completed & person.courses.keys())
+        ]
+        completions = self._completions(pairs)
+        crashpoint("poller.page_read")
+        following = run.after(people[-1].account_id)
+        with transaction(self._pool) as db:
+            recorded = self._record_people(db, people, progress, completions)
+            crashpoint("poller.rows_written")
+            self._advance(db, run, following)
+        crashpoint("poller.committed")
+        log.info("people asked", integration_id=self._integration.integration_id, people=len(people), recorded=recorded)
+        return following
+
+    def _progress(self, people: Sequence[OpenPerson]) -> dict[str, Progress]:
+        outcomes = self._site.gateway.course_progress([person.user_id for person in people])
+        progress = {}
+        for person, outcome in zip(people, outcomes, strict=True):
+            if isinstance(outcome, Done):
+                progress[person.user_id] = outcome.value
+            else:
+                _raise_for_site(outcome)
+        return progress
+
+    def _completions(self, pairs: Sequence[Pair]) -> dict[Pair, Completion]:
+        if not pairs:
+            return {}
+        found = {}
+        for pair, outcome in zip(pairs, self._site.gateway.completions(pairs), strict=True):
+            if isinstance(outcome, Failed):
+                _raise_for_site(outcome)
+            elif outcome.value is not None:
+                found[pair] = outcome.value
+        return found
+
+    def _record_people(
+        self, db: Db, people: Sequence[OpenPerson], progress: dict[str, Progress], completions: dict[Pair, Completion]
+    ) -> int:
+        by_placement = {
+            placement_id: completions[Pair(person.user_id, course_id)]
+            for person in people
+            for course_id, placement_ids in person.courses.items()
+            if Pair(person.user_id, course_id) in completions
+            for placement_id in placement_ids
+        }
+        self._note_courses(db, people, progress)
+        if not by_placement:
+            return 0
+        subjects = ResultStore(db, self._integration.integration_id).subjects(by_placement)
+        return record_completions(
+            db, self._integration, [(subject, by_placement[key]) for key, subject in subjects.items()]
+        )
+
+    def _note_courses(self, db: Db, people: Sequence[OpenPerson], progress: dict[str, Progress]) -> None:
+        """Courses that can never complete are named, once per course, until they can (R75, R76)."""
+        never: set[str] = set()
+        can: set[str] = set()
+        finished: list[int] = []
+        for person in people:
+            seen = progress.get(person.user_id)
+            if seen is None:
+                continue
+            never |= seen.without_criteria & person.courses.keys()
+            can |= (seen.shown - seen.without_criteria) & person.courses.keys()
+            finished += [
+                placement_id
+                for course_id in seen.finished & person.courses.keys()
+                for placement_id in person.courses[course_id]
+            ]
+        work = WorkStore(db, self._integration.integration_id)
+        work.open_failures(self._integration.tenant, [self._course_problem(course_id) for course_id in sorted(never)])
+        work.resolve_failures("course", [self._course_key(course_id) for course_id in sorted(can)])
+        ResultStore(db, self._integration.integration_id).note_finished(finished)
+
+    def _course_key(self, course_id: str) -> str:
+        return f"{self._integration.integration_id}/{course_id}"
+
+    def _course_problem(self, course_id: str) -> Problem:
+        detail = f"course {course_id} tracks no completion, or has no completion criteria"
+        return Problem("course", self._course_key(course_id), "no_completion_criteria", detail)
+
+    # Ends
+
+    def _advance(self, db: Db, run: Run, following: Run | None) -> None:
+        store = ResultStore(db, self._integration.integration_id)
+        if following is not None:
+            kept = store.advance(self._cursor.token, following, self._rules.lease)
+        else:
+            then = after_run(run, self._settings)
+            kept = store.end(self._cursor.token, wait=then.wait, read_everything=then.read_everything)
+        if not kept:
+            raise _CursorLost
+        work = WorkStore(db, self._integration.integration_id)
+        work.count_calls(self._site.meter.drain())
+        work.note_answer()
+
+    def _finish(self, run: Run) -> None:
+        with transaction(self._pool) as db:
+            late = ResultStore(db, self._integration.integration_id).late_completions(COMPLETION_TASK_LATE)
+            self._advance(db, run, None)
+            if late:
+                self._problem(db, NeedsAttention("completion_task_late", "courses are done but not marked complete"))
+        if not late:
+            self._healed("completion_task_late")
+
+    def _healed(self, code: str) -> None:
+        with transaction(self._pool) as db:
+            work = WorkStore(db, self._integration.integration_id)
+            work.resolve_failures("integration", [self._results_key(code)])
+
+    def _results_key(self, code: str) -> str:
+        """Results have troubles of their own, which an answering site does not heal."""
+        return f"{self._integration.integration_id}/{code}"
+
+    def _end(self, *, run: Run, wait: timedelta) -> None:
+        with transaction(self._pool) as db:
+            ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=wait, run=run)
+
+    def _put_off(self, error: ProvisioningError) -> None:
+        """The position is kept; a site that is away or refuses us is dealt with as provisioning does."""
+        with transaction(self._pool) as db:
+            work = WorkStore(db, self._integration.integration_id)
+            if isinstance(error, NeedsAttention):
+                self._problem(db, error)
+            else:
+                note_site(work, self._integration, error, self._rules)
+            work.count_calls(self._site.meter.drain())
+            ResultStore(db, self._integration.integration_id).end(
+                self._cursor.token, wait=PUT_OFF if isinstance(error, NeedsAttention) else timedelta(0), run=self._run
+            )
+        log.warning("poll put off", integration_id=self._integration.integration_id, code=error.code)
+
+    def _problem(self, db: Db, problem: NeedsAttention) -> None:
+        subject = self._results_key(problem.code)
+        WorkStore(db, self._integration.integration_id).open_failures(
+            self._integration.tenant, [Problem("integration", subject, problem.code, problem.detail)]
+        )
+
+
+def _raise_for_site(outcome: Failed) -> None:
+    """Trouble with one person or pair waits for the next poll; trouble with the site ends this one."""
+    if isinstance(outcome.failure, HoldIntegration | LmsUnavailable | LmsThrottled):
+        raise outcome.failure
+
+
+def _row_key(row: ReportRow) -> tuple[str, str]:
+    return row.external_key, row.course_code

@@ -1,0 +1,196 @@
+"""The LMS comes to hold what is wanted: claim, bring a batch as far as it goes, record, until nothing is due."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from db.accounts import ClaimedAccount, ClaimedPlacement, Entry, Integration, PlacementEnd, Problem, WorkStore
+from db.pool import Pool, transaction
+from db.schedule import catalogues_due
+from domain.announcements import Announcement, account_linked, enrolment_provisioned
+from domain.errors import ProvisioningError, StoreUnavailable
+from runtime.crashpoints import crashpoint
+from workers.batch import Batch, LeaseLost
+from workers.site import OpenSite, Site, WorkRules
+from workers.standing import note_site, ready_site
+
+log = structlog.get_logger()
+
+COURSES_FRESH = timedelta(seconds=60)
+"""How long a catalogue is good enough to say that a course is not in it."""
+
+
+def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
+    """
+    Everything due in one integration is done, put off with a time, or parked with a reason.
+
+    Safe to run at the same time elsewhere, and again after any crash.
+    """
+    try:
+        site = ready_site(integration_id, pool, open_site, rules)
+        while site and not rules.stopping() and _provision_batch(site, pool, rules):
+            pass
+    except StoreUnavailable as error:
+        # Claimed work comes back when its lease ends; nothing about the work itself has failed (C2).
+        log.warning("provisioning put off", integration_id=integration_id, code=error.code)
+
+
+def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
+    """False when nothing was due or the site stopped us."""
+    integration_id = site.integration.integration_id
+    with transaction(pool) as db:
+        store = WorkStore(db, integration_id)
+        accounts = store.claim(most=rules.batch, lease=rules.lease)
+        placements = store.placements_of(accounts) if accounts else []
+    if not accounts:
+        return False
+    crashpoint("claim.attempt_committed")
+    if any(placement.due and placement.lms_course_id is None for placement in placements):
+        placements = _with_fresh_courses(site, pool, accounts, placements)
+    batch = Batch(site, pool, rules, accounts, placements)
+    try:
+        batch.run()
+    except LeaseLost:
+        log.warning("lease lost", integration_id=integration_id, accounts=len(accounts))
+        return True
+    _record(site, batch, pool, rules)
+    crashpoint("user.before_hint")
+    return batch.stop is None
+
+
+def _with_fresh_courses(
+    site: Site, pool: Pool, accounts: Sequence[ClaimedAccount], placements: list[ClaimedPlacement]
+) -> list[ClaimedPlacement]:
+    try:
+        if not observe_courses(site, pool, older_than=COURSES_FRESH):
+            return placements
+    except ProvisioningError as error:
+        # What is wrong with the site shows at the very next call, where it is dealt with.
+        log.warning("courses not read", integration_id=site.integration.integration_id, code=error.code)
+        return placements
+    with transaction(pool) as db:
+        return WorkStore(db, site.integration.integration_id).placements_of(accounts)
+
+
+def observe_courses(site: Site, pool: Pool, *, older_than: timedelta) -> bool:
+    """
+    The site's catalogue is known as it is now, and enrolments that waited for a course in it are due.
+
+    Returns:
+        False when it had been read lately.
+
+    Raises:
+        ProvisioningError: The site did not answer.
+    """
+    with transaction(pool) as db:
+        store = WorkStore(db, site.integration.integration_id)
+        fresh = store.integration()
+        if fresh and fresh.courses_seen_at and store.now() - fresh.courses_seen_at < older_than:
+            return False
+    courses = site.gateway.courses()
+    with transaction(pool) as db:
+        WorkStore(db, site.integration.integration_id).save_courses(courses)
+    return True
+
+
+def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
+    ends = batch.finish()
+    with transaction(pool) as db:
+        store = WorkStore(db, site.integration.integration_id)
+        now = store.now()
+        kept = store.record(batch.token, ends, list(batch.placement_ends.values()))
+        if len(kept) < len(ends):
+            log.warning("late outcome refused", accounts=len(ends) - len(kept))
+        problems = [p for p in batch.problems if _is_kept(p, batch, kept)]
+        store.open_failures(site.integration.tenant, problems)
+        store.resolve_failures("account", [e.account.account_id for e in ends if e.state != "parked"])
+        settled = [e for e in batch.placement_ends.values() if e.state == "settled" and e.placement.account_id in kept]
+        store.resolve_failures("placement", [e.placement.placement_id for e in settled])
+        store.write_timeline(site.integration.tenant, _entries(batch, settled, kept))
+        store.announce(_announcements(site.integration, batch, settled, kept, now))
+        store.count_calls(site.meter.drain())
+        note_site(store, site.integration, batch.stop, rules)
+    crashpoint("enrol.outcome_committed")
+    log.info(
+        "batch recorded",
+        integration_id=site.integration.integration_id,
+        accounts=len(ends),
+        linked=len(batch.links),
+        enrolled=len(settled),
+        parked=len(problems),
+        stopped_by=batch.stop.code if batch.stop else None,
+    )
+
+
+def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:
+    if problem.kind == "account":
+        return int(problem.subject_id) in kept
+    return batch.placement_ends[int(problem.subject_id)].placement.account_id in kept
+
+
+def _entries(batch: Batch, settled: Sequence[PlacementEnd], kept: set[int]) -> list[Entry]:
+    links = [
+        Entry(
+            batch.accounts[link.account_id].employee_key, "account linked", data={"user": link.user_id, "how": link.how}
+        )
+        for link in batch.links
+        if link.account_id in kept
+    ]
+    enrolments = [
+        Entry(
+            batch.accounts[end.placement.account_id].employee_key,
+            "enrolment suspended" if end.placement.wanted.suspended else "enrolled",
+            end.placement.enrolment_key,
+            {"course": end.placement.lms_course_id},
+        )
+        for end in settled
+    ]
+    return links + enrolments
+
+
+def _announcements(
+    integration: Integration, batch: Batch, settled: Sequence[PlacementEnd], kept: set[int], now: datetime
+) -> list[Announcement]:
+    links = [
+        account_linked(
+            tenant=integration.tenant,
+            integration=integration.name,
+            employee_key=batch.accounts[link.account_id].employee_key,
+            lms_user_id=link.user_id,
+            how=link.how,
+            at=now,
+        )
+        for link in batch.links
+        if link.account_id in kept
+    ]
+    provisioned = [
+        enrolment_provisioned(
+            tenant=integration.tenant,
+            integration=integration.name,
+            employee_key=batch.accounts[end.placement.account_id].employee_key,
+            enrolment_key=end.placement.enrolment_key,
+            lms_course_id=end.placement.lms_course_id or "",
+            at=now,
+        )
+        for end in settled
+        if not end.placement.provisioned
+    ]
+    return links + provisioned
+
+
+def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
+    """The courses of every integration are known as they were within the last day."""
+    with transaction(pool) as db:
+        due = catalogues_due(db)
+    for integration_id in due:
+        site = ready_site(integration_id, pool, open_site, rules)
+        if site is None:
+            continue
+        try:
+            observe_courses(site, pool, older_than=COURSES_FRESH)
+        except ProvisioningError as error:
+            if isinstance(error, StoreUnavailable):
+                raise
+            with transaction(pool) as db:
+                note_site(WorkStore(db, integration_id), site.integration, error, rules)

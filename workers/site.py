@@ -1,0 +1,63 @@
+"""What a worker knows of one integration's site: the gateway, the password for newcomers, and what was asked of it."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+
+from db.accounts import Integration
+from domain.lms import LmsGateway
+from domain.recovery import RecoveryPolicy
+from runtime.secrets import Secret
+from runtime.settings import Timing
+
+
+class CallMeter:
+    """Counts LMS calls between two records of them; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._items: Counter[tuple[str, str]] = Counter()
+
+    def count(self, function: str, outcome: str, items: int) -> None:
+        with self._lock:
+            self._calls[function, outcome] += 1
+            self._items[function, outcome] += items
+
+    def drain(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(function, outcome) to calls and items since the last drain."""
+        with self._lock:
+            counts = {key: (calls, self._items[key]) for key, calls in self._calls.items()}
+            self._calls.clear()
+            self._items.clear()
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One integration, reachable."""
+
+    integration: Integration
+    gateway: LmsGateway
+    meter: CallMeter
+    preset_password: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRules:
+    """How work is claimed and tried again. `dice` gives numbers from 0 to 1; `stopping` ends loops early."""
+
+    timing: Timing
+    policy: RecoveryPolicy
+    dice: Callable[[], float]
+    stopping: Callable[[], bool]
+    batch: int = 100
+
+    @property
+    def lease(self) -> timedelta:
+        return self.timing.lease
+
+
+OpenSite = Callable[[Integration], Site]

@@ -1,0 +1,84 @@
+"""How we stand with a site: welcome, asked for peace, or refused. Nobody calls one that is not ready."""
+
+import structlog
+
+from db.accounts import Integration, Problem, WorkStore
+from db.pool import Pool, transaction
+from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError, TransientFailure
+from domain.recovery import backoff
+from workers.site import OpenSite, Site, WorkRules
+
+log = structlog.get_logger()
+
+
+def ready_site(integration_id: int, pool: Pool, open_site: OpenSite, rules: WorkRules) -> Site | None:
+    """None when the integration may not be called now. A quarantined one is asked whether it is over."""
+    with transaction(pool) as db:
+        integration = WorkStore(db, integration_id).integration()
+    if integration is None or integration.state not in ("active", "quarantined"):
+        return None
+    if integration.state == "quarantined" and not probe(integration, pool=pool, open_site=open_site, rules=rules):
+        return None
+    if integration.state == "active" and integration.resting:
+        return None
+    try:
+        return open_site(integration)
+    except HoldIntegration as error:
+        with transaction(pool) as db:
+            hold(WorkStore(db, integration_id), integration, error, rules)
+        return None
+
+
+def note_site(store: WorkStore, integration: Integration, stop: ProvisioningError | None, rules: WorkRules) -> None:
+    """
+    The site answered, is away for a while, or refuses us; in the last two cases nobody calls it for now.
+    """
+    match stop:
+        case None:
+            store.note_answer()
+            store.resolve_failures("integration", [integration.integration_id])
+        case HoldIntegration():
+            hold(store, integration, stop, rules)
+        case TransientFailure():
+            wait = stop.retry_after or backoff(store.outages() + 1, dice=max(0.1, rules.dice()), policy=rules.policy)
+            store.note_outage(wait)
+            problem = Problem("integration", str(integration.integration_id), stop.code, stop.detail)
+            store.open_failures(integration.tenant, [problem])
+        case NeedsAttention():
+            problem = Problem("integration", str(integration.integration_id), stop.code, stop.detail)
+            store.open_failures(integration.tenant, [problem])
+            store.note_outage(rules.policy.cap)
+        case _:
+            raise stop
+
+
+def hold(store: WorkStore, integration: Integration, cause: HoldIntegration, rules: WorkRules) -> None:
+    """The integration is quarantined, with one notice; its work stays due and waits."""
+    if store.quarantine(cause.code, cause.detail, rules.timing.probe_every):
+        problem = Problem("integration", str(integration.integration_id), cause.code, cause.detail)
+        store.open_failures(integration.tenant, [problem])
+        log.error("integration quarantined", integration_id=integration.integration_id, code=cause.code)
+
+
+def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> bool:
+    """
+    A quarantined integration is asked, with the cheapest call there is, whether it would have us back.
+
+    Returns:
+        True when it does: held work is due again.
+    """
+    integration_id = integration.integration_id
+    with transaction(pool) as db:
+        if not WorkStore(db, integration_id).put_off_probe(rules.timing.probe_every):
+            return False
+    try:
+        open_site(integration).gateway.site()
+    except ProvisioningError as error:
+        log.info("probe refused", integration_id=integration_id, code=error.code)
+        return False
+    with transaction(pool) as db:
+        store = WorkStore(db, integration_id)
+        released = store.release()
+        store.resolve_failures("integration", [integration_id])
+    log.info("quarantine ended", integration_id=integration_id)
+    return released
