@@ -1,9 +1,9 @@
-"""The one place that turns an integration's settings into a gateway."""
+"""The one place that turns an integration's address and token into a gateway."""
 
 from collections.abc import Callable
 from datetime import timedelta
-
-import httpx
+from types import TracebackType
+from typing import Self
 
 from domain.lms import LmsGateway
 from lms.moodle import MoodleGateway
@@ -12,13 +12,28 @@ from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 
 
-def lms_client(*, allow_private: bool, deadline: timedelta) -> httpx.Client:
-    """One client for every integration of a process; `deadline` bounds each call as a whole."""
-    default = Limits()
-    limits = Limits(min(default.connect, deadline), min(default.read, deadline), deadline)
-    return build_client(allow_private=allow_private, limits=limits)
+class Gateways:
+    """
+    Opens gateways that share one set of connections; threads may share it.
 
+    Args:
+        allow_private: The installation's setting; see `lms.addresses`.
+        deadline: Bounds each call as a whole.
+    """
 
-def open_gateway(client: httpx.Client, url: str, token: Secret, on_call: Callable[[CallRecord], None]) -> LmsGateway:
-    """The gateway to the LMS at `url`; nothing is called yet."""
-    return MoodleGateway(client, url, token, on_call=on_call)
+    def __init__(self, *, allow_private: bool, deadline: timedelta) -> None:
+        default = Limits()
+        limits = Limits(min(default.connect, deadline), min(default.read, deadline), deadline)
+        self._client = build_client(allow_private=allow_private, limits=limits)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def open(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> LmsGateway:
+        """The gateway to the LMS at `url`; nothing is called yet."""
+        return MoodleGateway(self._client, url, token, on_call=on_call)

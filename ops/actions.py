@@ -12,7 +12,7 @@ from db.schema import create_schema
 from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
 from domain.integration import IntegrationSettings
 from lms.addresses import check_url
-from lms.opening import lms_client, open_gateway
+from lms.opening import Gateways
 from producers.broker import connect, declare, drop
 from producers.feeds import BadLine, GoodLine, read_feed
 from producers.publisher import Outcome, Publisher
@@ -139,9 +139,8 @@ def check_integration(settings: Settings, integration: IntegrationRow) -> list[C
         check_url(integration.url, settings.allow_private_lms)
         checks.append(Check("address", "ok", integration.url))
         token = _token(settings, integration)
-        client = lms_client(allow_private=settings.allow_private_lms, deadline=timedelta(seconds=10))
-        with client:
-            gateway = open_gateway(client, integration.url, token, lambda _: None)
+        with Gateways(allow_private=settings.allow_private_lms, deadline=timedelta(seconds=10)) as gateways:
+            gateway = gateways.open(integration.url, token)
             site = gateway.site()
             checks.append(Check("site and token", "ok", f"{site.name}, Moodle {site.release}"))
             wanted = IntegrationSettings.model_validate(integration.settings)

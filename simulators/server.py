@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
     def _hang_up(self, reset: bool) -> None:
         """Close the connection behind the back of the server, which would otherwise say goodbye first."""
         self.close_connection = True
-        if False:
+        if reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         os.close(self.connection.detach())
 

@@ -15,14 +15,13 @@ from functools import partial
 from typing import Literal
 
 import dramatiq
-import httpx
 
 from db.accounts import Integration
 from db.configuration import bound_to
 from db.pool import Pool, open_pool
 from domain.errors import HoldIntegration
 from domain.recovery import RecoveryPolicy
-from lms.opening import lms_client, open_gateway
+from lms.opening import Gateways
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.logs import configure_logs
 from runtime.secrets import CannotUnseal, Secret, unseal
@@ -43,8 +42,8 @@ WAKE_UP_BUDGET_S = 20.0
 class Sites:
     """Opens each integration once per version of its settings and token."""
 
-    def __init__(self, client: httpx.Client, key: bytes) -> None:
-        self._client = client
+    def __init__(self, gateways: Gateways, key: bytes) -> None:
+        self._gateways = gateways
         self._key = key
         self._open: dict[int, tuple[tuple[int, str], Site]] = {}
         self._lock = threading.Lock()
@@ -60,8 +59,7 @@ class Sites:
 
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
-        gateway = open_gateway(
-            self._client,
+        gateway = self._gateways.open(
             integration.url,
             self._unsealed(integration, integration.token_sealed, "token"),
             lambda call: meter.count(call.function, call.code, call.items),
@@ -80,8 +78,8 @@ class Sites:
 
 def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
     """Every use case with its parts bound."""
-    client = lms_client(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
-    sites = Sites(client, settings.master_key)
+    gateways = Gateways(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
+    sites = Sites(gateways, settings.master_key)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
 
