@@ -17,7 +17,6 @@ import structlog
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
-
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from runtime.topology import APPLY, MAINTENANCE, POLL, PROVISION, WAKE_UP_QUEUES

@@ -19,7 +19,9 @@ from structlog.types import EventDict, Processor, WrappedLogger
 Fault: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 # They log each request or frame. httpx's lines hold URLs, and a URL may hold a secret.
-QUIET = ("httpx", "httpcore", "amqp", "kombu", "pika", "dramatiq", "psycopg.pool", "urllib3", "asyncio")
+QUIET = ("httpx", "httpcore", "amqp", "kombu", "dramatiq", "psycopg.pool", "urllib3", "asyncio")
+# pika reports each failed connection six times over, with a trace; whoever tried reports it once.
+SILENT = ("pika",)
 
 # C0 but tab, DEL, C1, line and paragraph separators, and what turns the direction of text.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -54,6 +56,8 @@ def configure_logs(process: str, *, level: str = "INFO", stream: TextIO = sys.st
     root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _shared(process: str) -> list[Processor]:

@@ -217,7 +217,7 @@ def _read_ahead(transport: Untyped) -> None:
         part, buffer = buffer[:size], buffer[size:]
         return part
 
-    transport._quick_recv = buffered
+    transport._quick_recv = buffered  # noqa: SLF001 - there is no other seam
 
 
 class DeliveryChannel(amqp.Channel):  # type: ignore[misc]

@@ -69,6 +69,8 @@ def publish(
         )
     if done.bad_lines:
         raise typer.Exit(Exit.PARTLY if done.confirmed else Exit.ERROR)
+    if not done.confirmed:
+        raise typer.Exit(Exit.NOTHING)
 
 
 def _published(file: str, settings: Settings, *, quiet: bool) -> actions.Published:

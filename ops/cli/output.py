@@ -22,8 +22,16 @@ from ops.actions import NotFound, Refused
 from producers.broker import BROKER_ERRORS
 from runtime.settings import BadSettings
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+PIPE_WIDTH = 200  # a pipe has no width, and a line that was broken cannot be searched for
+
+
+def _console(*, stderr: bool) -> Console:
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if terminal else PIPE_WIDTH)
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 
 class Exit(IntEnum):
@@ -91,10 +99,10 @@ def told() -> Iterator[None]:
         raise fail(_described(problem), Exit.REFUSED) from None
     except ProvisioningError as problem:
         raise fail(_described(problem)) from None
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as problem:
+        raise fail(f"{problem.filename}: {problem.strerror}", Exit.USAGE) from None
     except BROKER_ERRORS as problem:
         raise fail(f"the broker does not answer ({type(problem).__name__}); check AMQP_URL and the server") from None
-    except OSError as problem:
-        raise fail(f"{problem.filename or 'file'}: {problem.strerror}") from None
 
 
 def _described(problem: ProvisioningError) -> str:

@@ -174,6 +174,8 @@ def test_an_address_key_ignores_case(address: str) -> None:
     assert email_key(address.upper()) == email_key(address.lower())
 
 
-@pytest.mark.parametrize("address", ["noor@example.org", "noor@deliverable.example.org", "undeliverable.x@example.org", ""])
+@pytest.mark.parametrize(
+    "address", ["noor@example.org", "noor@deliverable.example.org", "undeliverable.x@example.org", ""]
+)
 def test_a_real_address_is_not_taken_for_a_made_up_one(address: str) -> None:
     assert not is_pseudo(address)

@@ -133,7 +133,7 @@ def test_unusable_text_is_named_by_its_place() -> None:
         '"\u200b"',
         '"' + "e\\u0301" * 1000 + '"',
         '{"%s": 1}' % ("k" * 40_000),
-        "\"'; DROP TABLE person; --\"",
+        '"\'; DROP TABLE person; --"',
         '"{{7*7}}%s<script>=HYPERLINK(1)"',
     ],
 )
@@ -145,7 +145,21 @@ def test_strange_but_valid_content_is_kept_as_it_is(text: str) -> None:
     assert parsed.fact.attributes == {"x": json.loads(text)}
 
 
-NAMES = ["José", "José", "Straße", "İstanbul", "O'Neil", "Nguyễn", "李", "محمد", "Анна", "Null", "True", "N/A", "😀"]
+NAMES = [
+    "Jos\u00e9",
+    "Jose\u0301",
+    "Straße",
+    "İstanbul",
+    "O'Neil",
+    "Nguyễn",
+    "李",
+    "محمد",
+    "Анна",
+    "Null",
+    "True",
+    "N/A",
+    "😀",
+]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "x" * 4000])
@@ -318,10 +332,10 @@ def test_no_content_brings_anything_but_an_event_or_a_refusal(
     try:
         parsed = parse(event(type_, data, **attributes))
     except BadEvent as problem:
-        assert problem.code in ("missing_field", "bad_field", "subject_mismatch")
-        assert problem.field
+        ended = bool(problem.field) and problem.code in ("missing_field", "bad_field", "subject_mismatch")
     else:
-        assert parsed.fact.key() == parsed.envelope.subject
+        ended = parsed.fact.key() == parsed.envelope.subject
+    assert ended
 
 
 @given(content=JSON)

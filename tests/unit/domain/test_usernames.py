@@ -101,7 +101,9 @@ def test_composed_and_decomposed_fold_to_the_same(text: str) -> None:
     assert fold(unicodedata.normalize("NFD", text)) == fold(unicodedata.normalize("NFC", text))
 
 
-@pytest.mark.parametrize("name", ["李明", "محمد", "Анна", "Ελένη", "דוד", "ひろし", "김민준", "अनिल", "สมชาย", "გიორგი", "Հայկ"])
+@pytest.mark.parametrize(
+    "name", ["李明", "محمد", "Анна", "Ελένη", "דוד", "ひろし", "김민준", "अनिल", "สมชาย", "გიორგი", "Հայկ"]
+)
 def test_other_scripts_never_vanish(name: str) -> None:
     """R168: nobody ends up without a user name because of an alphabet."""
     person = employee(first_name=name, infix=None, last_name=name)
@@ -114,7 +116,9 @@ def test_other_scripts_never_vanish(name: str) -> None:
 def test_what_leaves_no_letter_at_all_is_refused() -> None:
     """R167, R168: an honest failure instead of a user name made of dots."""
     with pytest.raises(NeedsAttention) as caught:
-        base_username(employee(first_name="...", infix=None, last_name="\u200b"), "", people(username="first_infix_last"))
+        base_username(
+            employee(first_name="...", infix=None, last_name="\u200b"), "", people(username="first_infix_last")
+        )
 
     assert caught.value.code == "username_source_missing"
 

@@ -41,7 +41,9 @@ def integration(**chosen: Any) -> IntegrationSettings:
     return IntegrationSettings.model_validate(needed | chosen)
 
 
-def event(type_: str = "hr.employee.updated.v1", data: dict[str, Any] | None = None, **attributes: Any) -> dict[str, Any]:
+def event(
+    type_: str = "hr.employee.updated.v1", data: dict[str, Any] | None = None, **attributes: Any
+) -> dict[str, Any]:
     """A valid CloudEvent as decoded JSON, with what is said differently."""
     data = {"employee_key": "E-1002"} if data is None else data
     envelope = {

@@ -42,7 +42,7 @@ def test_records_of_libraries_take_the_same_way(lines: Callable[[], list[dict[st
     assert (record["event"], record["seconds"], record["process"]) == ("lost a thing", 3, "ingest")
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpcore", "amqp", "pika", "dramatiq"])
+@pytest.mark.parametrize("library", ["httpx", "httpcore", "amqp", "dramatiq"])
 def test_noisy_libraries_are_heard_from_warnings_on(library: str, lines: Callable[[], list[dict[str, Any]]]) -> None:
     logging.getLogger(library).info("POST https://lms.example/webservice?wstoken=secret")
     logging.getLogger(f"{library}.below").warning("gave up")

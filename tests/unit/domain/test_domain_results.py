@@ -1,0 +1,220 @@
+"""How a completion becomes a result, once, and how it is announced."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.announcements import account_linked, enrolment_provisioned, result_recorded
+from domain.integration import Results
+from domain.lms import Completion
+from domain.results import Held, Result, decide_result, stable_id
+from tests.unit.domain.values import NOON, results
+
+TODAY = date(2026, 6, 3)
+
+
+def completion(at: datetime | None = NOON, grade: str | None = None) -> Completion:
+    return Completion(at, None if grade is None else Decimal(grade), {"source": "report"})
+
+
+def decided(
+    found: Completion, settings: Results | None = None, held: Held | None = None, **other: Any
+) -> Result | None:
+    given_ = {"integration_id": 1, "enrolment_key": "EN-1", "today": TODAY} | other
+    return decide_result(completion=found, settings=settings or results(), held=held, **given_)
+
+
+def recorded(found: Completion, settings: Results | None = None, held: Held | None = None, **other: Any) -> Result:
+    result = decided(found, settings, held, **other)
+    assert result is not None
+    return result
+
+
+COMPLETIONS = st.builds(
+    completion,
+    st.none() | st.integers(0, 10**6).map(lambda minutes: NOON + timedelta(minutes=minutes)),
+    st.none() | st.integers(0, 100).map(str),
+)
+SETTINGS = st.builds(
+    results, pass_grade=st.none() | st.integers(0, 100), attempted_on=st.sampled_from(["sync", "completion"])
+)
+
+
+@given(found=COMPLETIONS)
+def test_without_a_stated_basis_no_completion_is_a_fail(found: Completion) -> None:
+    """R61: only what is complete comes here, and nothing but a grade below the pass grade says fail."""
+    result = recorded(found)
+
+    assert (result.outcome, result.passed) == ("C", True)
+    assert result.evidence["rule"] == "completion"
+
+
+def test_a_completion_without_a_grade_is_never_a_fail() -> None:
+    """R61: an absent grade is no grade of nought."""
+    assert recorded(completion(grade=None), results(pass_grade=50)).passed
+
+
+@pytest.mark.parametrize(
+    ("grade", "outcome"), [("49.99", "NYC"), ("50", "C"), ("50.00", "C"), ("100", "C"), ("0", "NYC")]
+)
+def test_with_a_pass_grade_the_grade_decides(grade: str, outcome: str) -> None:
+    """R24, R25, R61, R85: the integration's own items of HR's pick-list."""
+    result = recorded(completion(grade=grade), results(pass_grade=50))
+
+    assert (result.outcome, result.passed) == (outcome, outcome == "C")
+    assert result.evidence == {"source": "report", "rule": "completion and grade"}
+
+
+def test_two_integrations_may_use_different_items() -> None:
+    """R24, R25."""
+    other = results(outcomes=[{"code": "G"}, {"code": "NG"}], pass_outcome="G", fail_outcome="NG")
+
+    assert (recorded(completion()).outcome, recorded(completion(), other).outcome) == ("C", "G")
+
+
+@given(found=COMPLETIONS, settings=SETTINGS)
+def test_the_same_completion_twice_is_one_result(found: Completion, settings: Results) -> None:
+    """I5, R150: the second poll finds nothing new."""
+    first = recorded(found, settings)
+
+    assert decided(found, settings, Held(first.outcome, first.completed_at)) is None
+
+
+def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> None:
+    """I5: a report shows minutes, the question about one person seconds."""
+    exact = completion(NOON + timedelta(seconds=37))
+    first = recorded(exact)
+
+    assert decided(completion(NOON), held=Held(first.outcome, first.completed_at)) is None
+    assert recorded(completion(NOON)).event_id == first.event_id
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        (None, "recorded"),
+        (Held("C", NOON - timedelta(days=1)), "corrected"),
+        (Held("C", None), "corrected"),
+        (Held("NYC", NOON), "corrected"),
+    ],
+)
+def test_another_date_or_outcome_corrects_the_result(held: Held | None, kind: str) -> None:
+    """R150, G5."""
+    assert recorded(completion(), held=held).kind == kind
+
+
+def test_a_grade_that_changes_no_outcome_corrects_nothing() -> None:
+    """G6."""
+    settings = results(pass_grade=50)
+
+    assert decided(completion(grade="80"), settings, Held("C", NOON)) is None
+    assert recorded(completion(grade="40"), settings, Held("C", NOON)).outcome == "NYC"
+
+
+@given(found=COMPLETIONS, settings=SETTINGS)
+def test_ids_follow_from_the_content(found: Completion, settings: Results) -> None:
+    """I5: a second write, wherever it comes from, is the same one."""
+    one, again = recorded(found, settings), recorded(found, settings, today=TODAY + timedelta(days=9))
+
+    assert (one.result_id, one.event_id, one.completion_key) == (again.result_id, again.event_id, again.completion_key)
+
+
+def test_ids_tell_integrations_enrolments_dates_and_outcomes_apart() -> None:
+    """I5."""
+    different = [
+        recorded(completion()),
+        recorded(completion(), integration_id=2),
+        recorded(completion(), enrolment_key="EN-2"),
+        recorded(completion(NOON + timedelta(minutes=1))),
+        recorded(completion(None)),
+        recorded(completion(grade="1"), results(pass_grade=2)),
+    ]
+
+    assert len({result.event_id for result in different}) == 6
+    assert len({result.result_id for result in different}) == 3
+
+
+def test_parts_of_an_id_cannot_run_into_each_other() -> None:
+    assert stable_id("ab", "c") != stable_id("a", "bc")
+
+
+def test_the_date_of_attempt_is_the_day_of_the_sync_unless_chosen_otherwise() -> None:
+    """R60: both are kept, one is mapped."""
+    assert recorded(completion()).attempted_on == TODAY
+    assert recorded(completion(), results(attempted_on="completion")).attempted_on == NOON.date()
+    assert recorded(completion(), results(attempted_on="completion")).completed_at == NOON
+
+
+def test_an_undated_completion_was_attempted_on_the_day_of_the_sync() -> None:
+    """R59, R60: HR demands a day."""
+    result = recorded(completion(None), results(attempted_on="completion"))
+
+    assert (result.attempted_on, result.completed_at) == (TODAY, None)
+
+
+def test_the_integrations_time_zone_decides_the_day_of_attempt() -> None:
+    """R59, R60: late in the evening is tomorrow further east."""
+    late = completion(datetime(2026, 6, 1, 22, 30, tzinfo=UTC))
+
+    result = recorded(late, results(attempted_on="completion"), zone=ZoneInfo("Europe/Amsterdam"))
+
+    assert result.attempted_on == date(2026, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("pick_list", "missing"),
+    [
+        ([{"code": "C"}, {"code": "NYC"}], ()),
+        ([{"code": "C"}], ("NYC",)),
+        ([{"code": "c"}, {"code": "NYC"}], ("C",)),
+        ([], ("C", "NYC")),
+    ],
+)
+def test_outcomes_that_the_pick_list_lost_are_named(pick_list: list[dict[str, str]], missing: tuple[str, ...]) -> None:
+    """R27: so that results wait instead of being written wrong."""
+    assert results(outcomes=pick_list).unmapped() == missing
+
+
+# Announcements
+
+
+def test_a_result_is_announced_with_all_that_hr_needs() -> None:
+    """I5, R60: an envelope of our own, with the result's own id."""
+    result = recorded(completion(grade="88.50"))
+
+    told = result_recorded(
+        result,
+        tenant="acme",
+        integration="Acme Moodle",
+        employee_key="E-1002",
+        enrolment_key="EN-1",
+        course_code="ICT30120-A",
+        at=NOON,
+    )
+
+    event = json.loads(told.body)
+    assert (told.event_id, event["id"]) == (result.event_id, result.event_id)
+    assert (event["type"], event["subject"], event["source"]) == ("lms.result.recorded.v1", "EN-1", "/matricula/acme")
+    assert event["data"]["grade"] == "88.50"
+    assert event["data"]["completed_at"] == "2026-06-01T12:00:00+00:00"
+    assert (event["data"]["attempted_on"], event["data"]["synced_at"]) == ("2026-06-03", "2026-06-01T12:00:00+00:00")
+
+
+def test_what_is_told_again_has_the_same_id_and_another_thing_has_another() -> None:
+    """I5: the outbox keeps the first, whenever the second is written."""
+    link = {"tenant": "acme", "integration": "Acme Moodle", "employee_key": "E-1002", "how": "created"}
+    place = {"tenant": "acme", "integration": "Acme Moodle", "employee_key": "E-1002", "enrolment_key": "EN-1"}
+    first = account_linked(**link, lms_user_id="7", at=NOON)
+    again = account_linked(**link, lms_user_id="7", at=NOON + timedelta(hours=1))
+    other = account_linked(**link, lms_user_id="8", at=NOON)
+    provisioned = enrolment_provisioned(**place, lms_course_id="3", at=NOON)
+
+    assert first.event_id == again.event_id
+    assert len({first.event_id, other.event_id, provisioned.event_id}) == 3
+    assert json.loads(provisioned.body)["data"]["provisioned_at"] == "2026-06-01T12:00:00+00:00"
