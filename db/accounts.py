@@ -68,6 +68,7 @@ class ClaimedPlacement:
     applied: WantedPlacement | None
     revision: int
     provisioned: bool
+    completed: bool
     attempts: int
     running_for: timedelta | None
     due: bool

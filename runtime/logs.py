@@ -55,7 +55,7 @@ def configure_logs(process: str, *, level: str = "INFO", stream: TextIO = sys.st
     root.handlers = [handler]
     root.setLevel(level)
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     for name in SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

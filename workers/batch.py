@@ -38,7 +38,7 @@ from domain.errors import (
     ProvisioningError,
     UnknownOutcome,
 )
-from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, UserChange, UserFields
+from domain.lms import Completion, Done, Failed, LmsEnrolment, LmsUser, NewUser, Pair, UserChange, UserFields
 from domain.recovery import Give, Retry, decide
 from domain.usernames import candidates
 from runtime.crashpoints import crashpoint
@@ -46,6 +46,7 @@ from workers.site import Site, WorkRules
 
 log = structlog.get_logger()
 
+PUT_OFF = timedelta(minutes=5)
 EXPLAINED_AT_MOST = 10
 """Refused creates per batch that are looked into with a call of their own."""
 
@@ -79,6 +80,7 @@ class Batch:
         self.links: list[Saved] = []
         self.ends: dict[int, AccountEnd] = {}
         self.placement_ends: dict[int, PlacementEnd] = {}
+        self.completions: dict[int, Completion] = {}
         self.problems: list[Problem] = []
         self.stop: ProvisioningError | None = None
         self._to_create: list[ClaimedAccount] = []
@@ -92,7 +94,7 @@ class Batch:
             LeaseLost: It took too long; nothing may be recorded.
         """
         self._park_killers()
-        for step in (self._find, self._reserve, self._create, self._update, self._enrol):
+        for step in (self._find, self._reserve, self._create, self._update, self._last_look, self._enrol):
             if self.stop is None:
                 step()
 
@@ -328,6 +330,37 @@ class Batch:
 
     # Enrolments
 
+    def _last_look(self) -> None:
+        """
+        Before an enrolment is suspended its completion is read, because afterwards the LMS shows none (section 12).
+
+        Where results are blocked for want of an outcome the suspension waits, so that none is lost (R27).
+        """
+        closing = [
+            placement
+            for account in self._open()
+            for placement in self.placements[account.account_id]
+            if placement.due
+            and placement.wanted.suspended
+            and placement.provisioned
+            and not placement.completed
+            and placement.lms_course_id is not None
+            and account.account_id in self.users
+        ]
+        if not closing:
+            return
+        if self._site.integration.settings.results.unmapped():
+            for placement in closing:
+                self.placement_ends[placement.placement_id] = PlacementEnd(placement, "due", wait=PUT_OFF, burnt=False)
+            return
+        pairs = [Pair(self.users[p.account_id], p.lms_course_id or "") for p in closing]
+        for placement, outcome in zip(closing, self._site.gateway.completions(pairs), strict=True):
+            if isinstance(outcome, Done):
+                if outcome.value is not None:
+                    self.completions[placement.placement_id] = outcome.value
+            elif not isinstance(outcome.failure, NeedsAttention):
+                self._fail_placement(placement, outcome.failure)
+
     def _enrol(self) -> None:
         elements: list[LmsEnrolment] = []
         members: list[list[ClaimedPlacement]] = []
@@ -357,6 +390,8 @@ class Batch:
         """Per course with something due, every placement that shapes this person's enrolment there."""
         courses: dict[str | None, list[ClaimedPlacement]] = defaultdict(list)
         for placement in self.placements[account.account_id]:
+            if placement.placement_id in self.placement_ends:
+                continue
             if placement.due and not placement.provisioned and not _wanted(account).wanted_if_absent:
                 self.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", "person_left")
             elif placement.due and placement.lms_course_id is None:

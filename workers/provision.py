@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from db.accounts import ClaimedAccount, ClaimedPlacement, Entry, Integration, PlacementEnd, Problem, WorkStore
-from db.pool import Pool, transaction
+from db.pool import Db, Pool, transaction
+from db.results import ResultStore
 from db.schedule import catalogues_due
 from domain.announcements import Announcement, account_linked, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch, LeaseLost
+from workers.completions import record_completions
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 
@@ -109,6 +111,7 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
         store.resolve_failures("placement", [e.placement.placement_id for e in settled])
         store.write_timeline(site.integration.tenant, _entries(batch, settled, kept))
         store.announce(_announcements(site.integration, batch, settled, kept, now))
+        _record_last_looks(db, site.integration, batch, kept)
         store.count_calls(site.meter.drain())
         note_site(store, site.integration, batch.stop, rules)
     crashpoint("enrol.outcome_committed")
@@ -121,6 +124,12 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
         parked=len(problems),
         stopped_by=batch.stop.code if batch.stop else None,
     )
+
+
+def _record_last_looks(db: Db, integration: Integration, batch: Batch, kept: set[int]) -> None:
+    subjects = ResultStore(db, integration.integration_id).subjects(batch.completions)
+    ours = {p.placement_id for account_id in kept for p in batch.placements[account_id]}
+    record_completions(db, integration, [(s, batch.completions[key]) for key, s in subjects.items() if key in ours])
 
 
 def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:

@@ -44,7 +44,7 @@ returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revis
 -- name: placements_of
 -- All placements of the claimed people that the LMS should hold or holds, with the course they lead to.
 select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.wanted, p.applied, p.revision,
-       p.provisioned_at is not null as provisioned, p.attempts, now() - p.first_attempt_at as running_for,
+       p.provisioned_at is not null as provisioned, p.completed, p.attempts, now() - p.first_attempt_at as running_for,
        p.due_at is not null and p.due_at <= now() as due,
        coalesce(own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id) as lms_course_id
 from placement p
