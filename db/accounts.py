@@ -163,6 +163,10 @@ class WorkStore:
         token = accounts[0].lease_token
         return {row[0] for row in self._rows("renew_lease", ids=ids, token=token, lease=lease)}
 
+    def let_go(self, token: int) -> None:
+        """The lease is over without an end having been recorded."""
+        self._rows("let_go", token=token)
+
     def linked_elsewhere(self, user_ids: Iterable[str]) -> dict[str, int]:
         """Account id per LMS user id that is linked already."""
         return dict(self._rows("linked_elsewhere", user_ids=list(user_ids)))

@@ -129,9 +129,9 @@ class Views:
         with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
             return cursor.execute(SQL["results"], values).fetchall()
 
-    def seconds_to_provision(self) -> list[float]:
-        """From the arrival of an enrolment's first event to the LMS holding it, one figure per enrolment, sorted."""
-        return sorted(row[0] for row in self._rows("waiting_since_published"))
+    def provisioned(self) -> dict[str, datetime]:
+        """When the LMS first held each enrolment, by enrolment key."""
+        return dict(self._rows("provisioned"))
 
 
 def _summed(pairs: Any) -> dict[str, int]:

@@ -24,6 +24,7 @@ from domain.events import (
     parse,
 )
 from domain.wanted import account_state, placement_states
+from runtime.crashpoints import crashpoint
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ def apply_events(pool: Pool, tenant: str, wake: Callable[[int], None]) -> int:
             return settled
         if done is None:
             return settled
+        crashpoint("plan.committed")
         settled += done.events
         for integration_id in done.integrations:
             wake(integration_id)
@@ -109,6 +111,7 @@ def _apply_together(store: FactStore, rows: Sequence[InboxRow], done: Applied) -
             settled.append(Settled(row.inbox_id, "set_aside", problem.code, problem.problem))
         except BadEvent as problem:
             settled.append(Settled(row.inbox_id, "failed", problem.code, str(problem)))
+    crashpoint("parse.done")
     newest = _Newest(store, [event for _, event in events])
     settled += [newest.take(row.inbox_id, event) for row, event in events]
     touched = newest.save()

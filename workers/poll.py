@@ -1,7 +1,9 @@
 """Completions become results and result events: page by page, the rows and the cursor in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -16,7 +18,7 @@ from domain.errors import (
     ProvisioningError,
     StoreUnavailable,
 )
-from domain.lms import Completion, Done, Failed, Pair, Progress, ReportRow
+from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
 from runtime.crashpoints import crashpoint
 from workers.completions import record_completions
@@ -24,6 +26,8 @@ from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 PEOPLE_AT_ONCE = 100
 PUT_OFF = timedelta(minutes=5)
@@ -102,14 +106,8 @@ class _Poll:
             self._finish(run)
             return None
         page = self._site.gateway.report_page(report, run.position)
-        crashpoint("poller.page_read")
         following = None if page.last else run.after(run.position + 1)
-        with transaction(self._pool) as db:
-            subjects = ResultStore(db, self._integration.integration_id).subjects_of(page.rows)
-            recorded = record_completions(db, self._integration, [(s, row.completion) for row, s in subjects])
-            crashpoint("poller.rows_written")
-            self._advance(db, run, following)
-        crashpoint("poller.committed")
+        unmatched, recorded = self._keep(run, following, partial(self._record_page, page))
         log.info(
             "report page read",
             integration_id=self._integration.integration_id,
@@ -117,10 +115,16 @@ class _Poll:
             page=run.position,
             rows=page.size,
             completed=len(page.rows),
-            unmatched=len(page.rows) - len({_row_key(row) for row, _ in subjects}),
+            unmatched=unmatched,
             recorded=recorded,
         )
         return following
+
+    def _record_page(self, page: ReportPage, db: Db) -> tuple[int, int]:
+        """Rows that speak of nobody we know, and results recorded."""
+        subjects = ResultStore(db, self._integration.integration_id).subjects_of(page.rows)
+        recorded = record_completions(db, self._integration, [(subject, row.completion) for row, subject in subjects])
+        return len(page.rows) - len({_row_key(row) for row, _ in subjects}), recorded
 
     # Person by person
 
@@ -138,13 +142,8 @@ class _Poll:
             for course_id in sorted(progress[person.user_id].completed & person.courses.keys())
         ]
         completions = self._completions(pairs)
-        crashpoint("poller.page_read")
         following = run.after(people[-1].account_id)
-        with transaction(self._pool) as db:
-            recorded = self._record_people(db, people, progress, completions)
-            crashpoint("poller.rows_written")
-            self._advance(db, run, following)
-        crashpoint("poller.committed")
+        recorded = self._keep(run, following, lambda db: self._record_people(db, people, progress, completions))
         log.info("people asked", integration_id=self._integration.integration_id, people=len(people), recorded=recorded)
         return following
 
@@ -216,6 +215,16 @@ class _Poll:
         return Problem("course", self._course_key(course_id), "no_completion_criteria", detail)
 
     # Ends
+
+    def _keep(self, run: Run, following: Run | None, record: Callable[[Db], T]) -> T:
+        """What was read is recorded, and the cursor moves with it."""
+        crashpoint("poller.page_read")
+        with transaction(self._pool) as db:
+            recorded = record(db)
+            crashpoint("poller.rows_written")
+            self._advance(db, run, following)
+        crashpoint("poller.committed")
+        return recorded
 
     def _advance(self, db: Db, run: Run, following: Run | None) -> None:
         store = ResultStore(db, self._integration.integration_id)

@@ -53,10 +53,18 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     batch = Batch(site, pool, rules, accounts, placements)
     try:
         batch.run()
+        _record(site, batch, pool, rules)
     except LeaseLost:
         log.warning("lease lost", integration_id=integration_id, accounts=len(accounts))
         return True
-    _record(site, batch, pool, rules)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        # A bug. Its batch comes back in halves of halves until the account that meets it is parked alone.
+        log.exception("batch broken", integration_id=integration_id, accounts=len(accounts), error=type(error).__name__)
+        with transaction(pool) as db:
+            WorkStore(db, integration_id).let_go(batch.token)
+        return True
     crashpoint("user.before_hint")
     return batch.stop is None
 

@@ -59,10 +59,7 @@ where (%(tenant)s::text is null or r.tenant = %(tenant)s)
   and (%(employee_key)s::text is null or r.employee_key = %(employee_key)s)
 order by r.synced_at desc, r.result_id limit %(most)s;
 
--- name: waiting_since_published
--- For each provisioned enrolment how long it took from the arrival of its first event, in seconds.
-select extract(epoch from p.provisioned_at - min(i.received_at))::float8
-from placement p
-join inbox i on i.tenant = p.tenant and i.subject = p.enrolment_key
-where p.provisioned_at is not null and (%(tenant)s::text is null or p.tenant = %(tenant)s)
-group by p.placement_id, p.provisioned_at;
+-- name: provisioned
+-- When the LMS first held each enrolment.
+select enrolment_key, provisioned_at from placement
+where provisioned_at is not null and (%(tenant)s::text is null or tenant = %(tenant)s);

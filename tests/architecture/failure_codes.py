@@ -31,18 +31,19 @@ CARRIERS = dict.fromkeys(ERRORS | EVENT_ERRORS | {"Park", "Give", "Hold"}, 0) | 
     "_park_placement": 1,
     "doubtful": 1,
     "set_aside": 2,
+    "Check": 3,
 }
 # Functions whose answers are codes.
 REASONS = {"out_of_scope", "refusal"}
-# A class of a failure beside its code: how lms.failures writes down what answers mean.
-FAMILIES = ERRORS
+# A class of failures that carries its code, and a constant named for one.
+CONSTANTS = re.compile(r"taken_code|[A-Z_]*(CODE|UNROUTABLE)")
 # What codes that are put together may become.
 COMPOSED = {
     "f'{field}_missing'": {"first_name_missing", "last_name_missing"},
     "f'booking_{enrolment.booking_status}'": {"booking_tentative", "booking_cancelled"},
 }
 # A code found elsewhere, handed on.
-HANDED_ON = re.compile(r"(\w+\.)*(code|taken_code|outside|failure|reason)(\[\d\])?")
+HANDED_ON = re.compile(r"(\w+\.)*(code|taken_code|outside|reason|UNROUTABLE)")
 
 IN_SQL = re.compile(r"\bcode\s*=\s*'([a-z_]+)'|subject_id, code\)\s*select[^;]*?'([a-z_]+)' from", re.DOTALL)
 
@@ -90,24 +91,32 @@ def _expressions(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _in_call(node)
-        elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and _name(node.elts[0]) in FAMILIES:
-            yield from [node.elts[1]] if isinstance(node.ctx, ast.Load) and not _is_type(node.elts[1]) else []
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and _name(node.elts[0]) in ERRORS:
+            # A family beside its code: how lms.failures writes down what answers mean.
+            yield from [] if _name(node.elts[1]) in ERRORS else [node.elts[1]]
         elif isinstance(node, ast.FunctionDef) and node.name in REASONS:
             yield from _answers(node)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            # A class of failures that carries its code, and a constant named for one.
-            if re.fullmatch(r"taken_code|[A-Z_]*(CODE|UNROUTABLE)", node.targets[0].id):
-                yield node.value
+        elif isinstance(node, ast.ClassDef) and any(_name(base) in ERRORS | EVENT_ERRORS for base in node.bases):
+            yield from _given_to_parent(node)
+        elif isinstance(node, ast.Assign) and CONSTANTS.fullmatch(_name(node.targets[0])):
+            yield node.value
 
 
 def _in_call(call: ast.Call) -> Iterator[ast.expr]:
     name = _name(call.func)
-    # In a pattern or a signature the same names appear without being called, so a call is always meant.
     if name in CARRIERS:
         yield from call.args[CARRIERS[name] : CARRIERS[name] + 1]
         yield from (word.value for word in call.keywords if word.arg == "code")
     elif name == "replace":
         yield from (word.value for word in call.keywords if word.arg == "code")
+
+
+def _given_to_parent(family: ast.ClassDef) -> Iterator[ast.expr]:
+    """What a failure class of a module's own passes on as its code."""
+    for node in ast.walk(family):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__init__":
+            # Within domain.errors and domain.events the arguments are named code throughout.
+            yield from node.args[:1]
 
 
 def _answers(function: ast.FunctionDef) -> Iterator[ast.expr]:
@@ -133,10 +142,8 @@ def _read(expression: ast.expr, constants: dict[str, str], where: str, found: Fo
         case ast.JoinedStr() if ast.unparse(expression) in COMPOSED:
             for code in COMPOSED[ast.unparse(expression)]:
                 found.codes.setdefault(code, where)
-        case _ if not HANDED_ON.fullmatch(ast.unparse(expression)) and expression not in constants:
+        case _ if not HANDED_ON.fullmatch(ast.unparse(expression)):
             found.unreadable.append(f"{where}: {ast.unparse(expression)}")
-        case _:
-            pass
 
 
 def _name(node: ast.expr) -> str:
@@ -147,7 +154,3 @@ def _name(node: ast.expr) -> str:
             return name
         case _:
             return ""
-
-
-def _is_type(node: ast.expr) -> bool:
-    return _name(node) in ERRORS

@@ -151,6 +151,14 @@ def test_a_slow_drip_ends_with_the_call_and_not_with_the_answer(part: str) -> No
     assert kind(failure) == (UnknownOutcome, "lms_no_answer")
 
 
+def test_a_silent_server_is_not_waited_for_beyond_the_deadline(site: MoodleSite, url: str) -> None:
+    """D3: however long a single read may take."""
+    site.faults.add(Fault(CREATE, delay=5))
+    limits = Limits(read=timedelta(hours=1), total=timedelta(seconds=0.5))
+    assert kind(created(gateway_at(url, limits=limits))) == (UnknownOutcome, "lms_no_answer")
+    assert accounts(site) == 1
+
+
 def test_a_server_that_does_not_read_ends_with_the_call() -> None:
     """D3, in the other direction."""
     released = threading.Event()
@@ -292,9 +300,10 @@ def test_a_packed_answer_is_read() -> None:
     packed = gzip.compress(b"[]" + b" " * 100_000)
 
     def answer(connection: socket.socket) -> None:
-        sent = packed if b"E-1" in read_request(connection) else packed[:-12]
-        head = f"Content-Encoding: gzip\r\nContent-Length: {len(sent)}\r\n\r\n"
-        connection.sendall(JSON_OK + head.encode() + sent)
+        while True:
+            sent = packed if b"E-1" in read_request(connection) else packed[:-12]
+            head = f"Content-Encoding: gzip\r\nContent-Length: {len(sent)}\r\n\r\n"
+            connection.sendall(JSON_OK + head.encode() + sent)
 
     with server(answer) as port:
         gateway = gateway_at(f"http://127.0.0.1:{port}")

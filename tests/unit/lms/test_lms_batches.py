@@ -1,6 +1,7 @@
 """How batches are cut, split and ended."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -55,7 +56,7 @@ def failures(outcomes: Sequence[Outcome[int]]) -> list[ProvisioningError | None]
     return [outcome.failure if isinstance(outcome, Failed) else None for outcome in outcomes]
 
 
-@given(st.lists(st.integers(0, 20), max_size=400))
+@given(st.lists(st.integers(0, 60), min_size=20, max_size=300))
 def test_no_chunk_exceeds_the_budget_or_holds_a_key_twice(costs: list[int]) -> None:
     """Section 1.4 of the contract: what is beyond PHP's limit is lost without a sign."""
     kind: Kind[tuple[int, int], None] = Kind(
@@ -130,6 +131,19 @@ def test_after_an_unknown_outcome_the_rest_is_not_sent_and_certainly_not_done() 
     assert outcomes[100:200] == [unknown] * 100
     assert {(type(failure), failure.code) for failure in outcomes[200:] if failure} == {
         (LmsUnavailable, "lms_no_answer")
+    }
+
+
+def test_an_answer_that_leaves_a_record_unknown_ends_the_sending() -> None:
+    """Contract, section 1.4: fields get lost; the next call would lose some too."""
+    unknown = UnknownOutcome("lms_unexpected_answer")
+    site = Site()
+    kind = replace(site.kind(), send=lambda numbers: [*site.send(numbers)[:-1], Failed(unknown)])
+    outcomes = failures(deliver(kind, range(250)))
+    assert len(site.calls) == 1
+    assert outcomes[98:100] == [None, unknown]
+    assert {(type(failure), failure.code) for failure in outcomes[100:] if failure} == {
+        (LmsUnavailable, "lms_unexpected_answer")
     }
 
 

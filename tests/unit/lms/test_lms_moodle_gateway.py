@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from domain.errors import HoldIntegration, LmsUnavailable, NeedsAttention, UnknownOutcome
+from domain.errors import HoldIntegration, LmsUnavailable, NeedsAttention, TransientFailure, UnknownOutcome
 from domain.lms import Done, Failed, LmsEnrolment, NewUser, Outcome, Pair, UserChange
 from lms.moodle import MANY_OF_A_COURSE, NEEDED_FUNCTIONS, MoodleGateway
 from runtime.secrets import Secret
@@ -112,6 +113,26 @@ def test_grades_are_exact_and_may_be_missing() -> None:
         }
     )
     assert grades_of(site.gateway.completions(pairs(3))) == [Decimal("66.66667"), None, None]
+
+
+def test_only_fulfilled_criteria_date_a_completion() -> None:
+    """Contract, section 8.1: with "any of", others may be open, or undone again."""
+    criteria = [(True, 1000), (True, 2000), (False, 3000), (True, None), (False, None)]
+    told = [{"type": 4, "complete": complete, "timecompleted": at} for complete, at in criteria]
+    site = Answers(**{STATUS: {"completionstatus": {"completed": True, "completions": told}}, GRADES: graded})
+    [outcome] = site.gateway.completions(pairs(1))
+    assert isinstance(outcome, Done)
+    assert outcome.value is not None
+    assert outcome.value.completed_at == datetime.fromtimestamp(2000, UTC)
+    assert outcome.value.evidence == {"source": "completion_status", "criteria": told}
+
+
+def test_a_lasting_conflict_of_an_enrolment_did_nothing() -> None:
+    """Contract, sections 4.1 and 9: one transaction, and an upsert that may simply be sent again."""
+    site = Answers(**{ENROL: refused("dmlwriteexception")})
+    outcomes = site.gateway.enrol([LmsEnrolment(user, "2", "5", None, None, suspended=False) for user in ("7", "8")])
+    assert {failed(outcome) for outcome in outcomes} == {(TransientFailure, "lms_conflict")}
+    assert site.calls() == {ENROL: 3}
 
 
 def test_open_pairs_cost_no_grade() -> None:

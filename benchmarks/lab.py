@@ -1,0 +1,226 @@
+"""
+A clean place to measure in: a database and a virtual host of its own, an installation's processes, a simulated Moodle.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx
+import psycopg
+from psycopg import sql
+
+from benchmarks.people import COURSES, TENANT
+from db.pool import Pool, open_pool, transaction
+from domain.integration import IntegrationSettings, OutcomeItem, Results
+from ops import actions
+from producers.listener import Listener
+from runtime.secrets import Secret, new_key
+from runtime.settings import Settings, read_settings
+
+TOKEN = "bench-token-of-nobody"
+PROCESSES = {
+    "ingest": ["-m", "workers.boot", "ingest"],
+    "worker": ["-m", "workers.boot", "worker", "apply", "provision"],
+    "apply": ["-m", "workers.boot", "worker", "apply"],
+    "poller": ["-m", "workers.boot", "worker", "poll", "maintenance"],
+    "scheduler": ["-m", "producers.boot"],
+}
+INSTALLATION = ("ingest", "worker", "poller", "scheduler")
+PATIENCE_S = 240.0
+TIME_TO_STOP_S = 20
+
+_numbers = count(1)
+
+
+@dataclass(slots=True)
+class Lab:
+    """
+    One clean place. `environment` is what its processes get; `logs` is where they write.
+    """
+
+    environment: dict[str, str]
+    settings: Settings
+    pool: Pool
+    logs: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def one(self, query: str, **values: Any) -> Any:
+        """The first column of the only row."""
+        with transaction(self.pool) as db:
+            row = db.execute(sql.SQL(query), values).fetchone()
+        return row[0] if row else None
+
+    def row(self, query: str, **values: Any) -> tuple[Any, ...]:
+        """The only row."""
+        with transaction(self.pool) as db:
+            row = db.execute(sql.SQL(query), values).fetchone()
+        assert row is not None, query
+        return tuple(row)
+
+    def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.1) -> None:
+        """
+        Return when it is done.
+
+        Raises:
+            TimeoutError: It took too long, or a process ended.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while not done():
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            if ended or time.monotonic() > until:
+                raise TimeoutError(f"{what}: {'ended: ' + ', '.join(ended) if ended else 'too late'}; see {self.logs}")
+            time.sleep(every)
+
+    def add_integration(self, url: str, **results: Any) -> int:
+        """The simulated Moodle at `url` is an active integration of the tenant."""
+        chosen = Results(
+            pass_outcome="C", fail_outcome="N", outcomes=(OutcomeItem(code="C"), OutcomeItem(code="N")), **results
+        )
+        wanted = IntegrationSettings(name="Harbour Moodle", url=url, timezone="Europe/Amsterdam", results=chosen)
+        added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
+        actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT))
+        return added
+
+    @contextmanager
+    def running(self, *names: str) -> Iterator[None]:
+        """These processes of an installation run while the block does, and have connected."""
+        with ExitStack() as stack:
+            for name in names:
+                self.processes[name] = stack.enter_context(
+                    process(PROCESSES[name], self.environment, self.logs / f"{name}.log")
+                )
+            try:
+                if "ingest" in names:
+                    self.wait("ingest", lambda: b"ingest connected" in (self.logs / "ingest.log").read_bytes())
+                yield
+            finally:
+                self.processes.clear()
+
+    @contextmanager
+    def simulator(self, latency: str, *, courses: int = COURSES) -> Iterator["Simulator"]:
+        """A simulated Moodle in a process of its own; `latency` is off or small."""
+        arguments = ["-m", "simulators.server", "--port", "0", "--demo-courses", str(courses), "--token", TOKEN]
+        with process([*arguments, "--latency", latency], os.environ, self.logs / "simulator.log", speaks=True) as server:
+            assert server.stdout is not None
+            with Simulator(json.loads(server.stdout.readline())["url"]) as site:
+                yield site
+
+    @contextmanager
+    def results_wanted(self) -> Iterator[None]:
+        """Somebody has bound a queue for what is announced, so that the relay has its usual work."""
+        with Listener(self.settings.amqp_url, "bench.results"):
+            yield
+
+
+class Simulator:
+    """The simulated Moodle as its control sees it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=f"{url}/control/", timeout=60)
+
+    def __enter__(self) -> "Simulator":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every call so far: function, items, at (Unix seconds of its arrival), duration."""
+        return list(self._client.get("calls").json())
+
+    def effects(self, kind: str) -> list[dict[str, Any]]:
+        return list(self._client.get("ledger", params={"kind": kind}).json())
+
+    def enrolled(self) -> int:
+        return int(self._client.get("state").json()["enrolments"])
+
+    def tell(self, what: str, body: Any) -> Any:
+        answer = self._client.post(what, json=body)
+        answer.raise_for_status()
+        return answer.json()["result"]
+
+
+@contextmanager
+def lab() -> Iterator[Lab]:
+    """
+    A clean place on the services of DATABASE_URL, AMQP_URL and MATRICULA_BROKER_MANAGEMENT_URL, gone afterwards.
+    """
+    name = f"bench_{os.getpid()}_{next(_numbers)}"
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="matricula-bench-")))
+        places = {
+            "DATABASE_URL": stack.enter_context(_database(os.environ["DATABASE_URL"], name)),
+            "AMQP_URL": stack.enter_context(
+                _virtual_host(os.environ["AMQP_URL"], os.environ["MATRICULA_BROKER_MANAGEMENT_URL"], name)
+            ),
+        }
+        environment = {**os.environ, **places, "MATRICULA_KEY": new_key(), "MATRICULA_ALLOW_PRIVATE_LMS": "1"}
+        settings = read_settings(environment)
+        pool = stack.enter_context(open_pool(settings.database_url, name="bench", max_size=3))
+        actions.initialise(settings, pool)
+        with transaction(pool) as db:
+            db.execute("insert into tenant (tenant) values (%s)", [TENANT])
+        yield Lab(environment, settings, pool, logs)
+
+
+@contextmanager
+def process(
+    arguments: list[str], environment: Mapping[str, str], log: Path, *, speaks: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    A Python process that ends with the block; what it says is in `log`, or in its pipe when it `speaks`.
+    """
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=dict(environment),
+            stdout=subprocess.PIPE if speaks else output,
+            stderr=output,
+        )
+        try:
+            yield started
+        finally:
+            started.send_signal(signal.SIGTERM)
+            try:
+                started.wait(TIME_TO_STOP_S)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
+
+
+@contextmanager
+def _database(url: str, name: str) -> Iterator[str]:
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        # So that no round pays for the rows of the one before.
+        server.execute("checkpoint")
+        try:
+            yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        finally:
+            server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _virtual_host(amqp_url: str, management_url: str, name: str) -> Iterator[str]:
+    user = urlsplit(amqp_url).username or "guest"
+    with httpx.Client(base_url=f"{management_url.rstrip('/')}/api/", timeout=30) as broker:
+        broker.put(f"vhosts/{name}").raise_for_status()
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        broker.put(f"permissions/{name}/{quote(user)}", json=everything).raise_for_status()
+        try:
+            yield urlunsplit(urlsplit(amqp_url)._replace(path=f"/{name}"))
+        finally:
+            broker.delete(f"vhosts/{name}")

@@ -1,0 +1,118 @@
+"""
+A process is killed between any step and its record, and started again: it all ends exactly as if nothing had happened.
+"""
+
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.services import Services
+from tests.support import company
+from tests.support.broker import new_vhost
+from tests.support.database import new_database
+from tests.support.installation import ROOT, Installation, installation
+from tests.support.invariants import Outcome, checked_outcome
+
+PRODUCT = ("domain", "runtime", "db", "lms", "producers", "workers", "ops")
+
+# Every crash point, and the process that comes by it.
+POINTS = {
+    "ingress.received": "ingest",
+    "ingress.inserted": "ingest",
+    "ingress.committed": "ingest",
+    "ingress.acked": "ingest",
+    "parse.done": "worker",
+    "plan.committed": "worker",
+    "claim.attempt_committed": "worker",
+    "user.intent_committed": "worker",
+    "user.before_http": "worker",
+    "user.response_read": "worker",
+    "user.outcome_committed": "worker",
+    "user.before_hint": "worker",
+    "enrol.intent_committed": "worker",
+    "enrol.before_http": "worker",
+    "enrol.response_read": "worker",
+    "enrol.outcome_committed": "worker",
+    "poller.page_read": "poller",
+    "result.recorded": "poller",
+    "poller.rows_written": "poller",
+    "poller.committed": "poller",
+    "outbox.selected": "scheduler",
+    "outbox.published": "scheduler",
+    "outbox.confirmed": "scheduler",
+    "outbox.marked": "scheduler",
+    "sweeper.selected": "scheduler",
+    "sweeper.sent": "scheduler",
+}
+
+
+def test_every_crash_point_is_in_one_place_and_exercised_here() -> None:
+    placed = [
+        name
+        for package in PRODUCT
+        for source in (ROOT / package).rglob("*.py")
+        for name in re.findall(r'\bcrashpoint\("([^"]+)"\)', source.read_text(encoding="utf-8"))
+    ]
+
+    assert Counter(placed) == Counter(POINTS.keys())
+
+
+@pytest.fixture(scope="module")
+def clean(services: Services, schema_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """What comes of a run in which nothing goes wrong, on an installation made by its own commands."""
+    with (
+        new_database(services.database_url) as database_url,
+        new_vhost(services.amqp_url, services.management_url) as amqp_url,
+        installation(database_url, amqp_url, tmp_path_factory.mktemp("clean")) as made,
+    ):
+        assert made.run("init") == 0, made.last_words()
+        yield live(made)
+
+
+def live(made: Installation, crash_at: str | None = None) -> Outcome:
+    """From HR's first event to the last result, with one death on the way."""
+    made.set_up()
+    confirmed = made.publish(company.events())
+    assert len(confirmed) == len(company.events())
+    begin(made, crash_at, "ingest")
+    made.until(lambda: company.all_stored(made, len(confirmed)), "all stored")
+    begin(made, crash_at, "worker", "scheduler")
+    made.until(lambda: company.all_provisioned(made), "all provisioned")
+    company.finish(made)
+    begin(made, crash_at, "poller")
+    made.until(lambda: company.all_reported(made), "all reported")
+    return checked_outcome(made, confirmed)
+
+
+def begin(made: Installation, crash_at: str | None, *names: str) -> None:
+    """Start these; the one that is to die does so and is started again."""
+    for name in names:
+        made[name].start(crash_at=crash_at if crash_at and POINTS[crash_at] == name else None)
+    for name in names:
+        if crash_at and POINTS[crash_at] == name:
+            assert made[name].ended() == -signal.SIGKILL, made.last_words()
+            made[name].start()
+
+
+def test_a_clean_run_does_what_hr_asked_for(clean: Outcome) -> None:
+    assert clean.accounts == set(company.PEOPLE)
+    assert len(clean.enrolments) == len(company.PEOPLE) * len(company.COURSES)
+    assert {(row[1], row[2]) for row in clean.results} == {
+        (f"{person}/{course}", "C" if grade >= 60 else "NYC") for person, course, grade in company.FINISHERS
+    }
+    assert len(clean.announced) == 12 + 24 + 6
+    assert clean.failures == frozenset()
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_anywhere_it_ends_as_in_a_clean_run(
+    point: str, clean: Outcome, database_url: str, amqp_url: str, tmp_path: Path
+) -> None:
+    """A7, B1, G1, G11; I1 to I5 are checked on the way."""
+    with installation(database_url, amqp_url, tmp_path) as made:
+        assert live(made, crash_at=point) == clean

@@ -1,0 +1,113 @@
+"""
+Twelve invented people, two courses, and half of them finish: small enough for a run of seconds, with everything in it.
+"""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+from producers.publisher import OutgoingEvent
+from runtime.topology import EVENTS
+from tests.support.installation import TENANT, Installation
+
+PEOPLE = tuple(f"E-{number:02d}" for number in range(1, 13))
+COURSES = ("C001", "C002")
+FIRST_DAY = date(2026, 3, 2)
+FINISHED_AT = 1_774_000_000  # 2026-03-20, a day on which every enrolment is open
+
+# Who finishes what with which grade. The second course is passed with 50 there and with 60 here.
+FINISHERS = tuple(
+    (person, COURSES[number % 2], 55.0 if number % 4 == 1 else 80.0) for number, person in enumerate(PEOPLE[:6])
+)
+HIRED, CONFIRMED = "hr.employee.created.v1", "hr.course_enrolment.confirmed.v1"
+
+
+def hires(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
+    return [_event(HIRED, person, _employee(person)) for person in people]
+
+
+def bookings(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
+    return [_event(CONFIRMED, f"{p}/{course}", _booking(p, course)) for p in people for course in COURSES]
+
+
+def events(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
+    """Everything HR says."""
+    return hires(people) + bookings(people)
+
+
+def _event(event_type: str, subject: str, data: dict[str, Any]) -> OutgoingEvent:
+    event = {
+        "specversion": "1.0",
+        "id": f"event of {subject}",
+        "source": "/hr/acme",
+        "type": event_type,
+        "subject": subject,
+        "time": "2026-03-01T09:00:00+01:00",
+        "tenant": TENANT,
+        "data": data,
+    }
+    return OutgoingEvent(EVENTS, event_type, f"event of {subject}", json.dumps(event).encode())
+
+
+def _employee(key: str) -> dict[str, Any]:
+    return {
+        "employee_key": key,
+        "first_name": "Robin",
+        "last_name": f"Number {key}",
+        "emails": [f"{key.lower()}@example.org"],
+        "status": "active",
+    }
+
+
+def _booking(person: str, course: str) -> dict[str, Any]:
+    starts = FIRST_DAY + timedelta(days=PEOPLE.index(person))
+    return {
+        "enrolment_key": f"{person}/{course}",
+        "employee_key": person,
+        "course_code": course,
+        "starts_on": starts.isoformat(),
+        "ends_on": (starts + timedelta(days=90)).isoformat(),
+    }
+
+
+def all_stored(made: Installation, events: int) -> bool:
+    return bool(made.one("select count(*) from inbox where class = 'event'") == events)
+
+
+def all_provisioned(made: Installation, people: int = len(PEOPLE)) -> bool:
+    """Nothing is due, claimed or waiting, and everybody is enrolled everywhere."""
+    return bool(
+        made.one(
+            """
+            select (select count(*) from inbox where state = 'received') = 0
+               and (select count(*) from sweep where done_at is null) = 0
+               and (select count(*) from account where state = 'settled' and due_at is null and lease_until is null)
+                   = %(people)s
+               and (select count(*) from placement where state = 'settled' and provisioned_at is not null)
+                   = %(people)s * 2
+            """,
+            people=people,
+        )
+    )
+
+
+def all_reported(made: Installation) -> bool:
+    """Every completion is a result, and everything has been announced."""
+    return bool(
+        made.one(
+            """
+            select (select count(*) from result) = %(finishers)s
+               and (select count(*) from outbox where published_at is null) = 0
+               and (select count(*) from poll_cursor where run is null and polled_at is not null) = 1
+            """,
+            finishers=len(FINISHERS),
+        )
+    )
+
+
+def finish(made: Installation) -> None:
+    """Half of the people finish a course, and the site's scheduled task notices."""
+    for person, course, grade in FINISHERS:
+        made.site.tell("complete", user=person, course=course, grade=grade, at=FINISHED_AT)
+    for _ in range(2):
+        made.site.tell("cron")

@@ -1,0 +1,243 @@
+"""
+A workbench: one tenant's integration on a real database, an LMS in this process, and the use cases bound to both.
+
+    bench = Workbench(pool, lms=FakeLms(courses=lms_courses()))
+    bench.tell(hired("E-1"), enrolled("EN-1"))     # stored and applied
+    bench.provision()
+    bench.pass_time(minutes=1)                     # what waits for a time comes nearer by a minute
+
+Stored times are moved instead of the clock, because the database's own clock is the one that counts.
+"""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+import httpx
+from psycopg.rows import dict_row
+
+from db import configuration
+from db.accounts import Integration
+from db.inbox import store
+from db.pool import Pool, transaction
+from domain.errors import HoldIntegration
+from domain.integration import IntegrationSettings
+from domain.lms import LmsGateway
+from domain.recovery import RecoveryPolicy
+from lms.moodle import MoodleGateway
+from runtime.secrets import Secret
+from runtime.settings import Timing
+from runtime.topology import INBOX_QUEUE
+from simulators.moodle import MoodleSite, moodle_site
+from tests.contract.simulator_transport import transport
+from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
+from workers.apply import apply_events
+from workers.arrivals import Arrival, read
+from workers.poll import poll_results
+from workers.provision import maintain_catalogue, provision
+from workers.site import CallMeter, Site, WorkRules
+
+KEY = base64.b64decode("A" * 43 + "=")
+TOKEN = "canary-token-0c4e"
+
+Row = dict[str, Any]
+
+PASS_TIME = """
+    update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
+                       first_attempt_at = first_attempt_at - %(d)s;
+    update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
+                         finished_since = finished_since - %(d)s;
+    update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s;
+    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
+"""
+
+
+def academy(**site: Any) -> MoodleSite:
+    """
+    A simulated Moodle with the invented courses and the bench's token.
+    """
+    return moodle_site(**({"courses": COURSES, "token": TOKEN} | site))
+
+
+class Workbench:
+    """
+    Attributes:
+        woken: The integrations that `apply` woke.
+        integration_id: The first integration; `add` makes more, each on the LMS given for it.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        lms: LmsGateway | MoodleSite,
+        *,
+        password: str | None = None,
+        batch: int = 100,
+        dice: float = 0.5,
+        active: bool = True,
+        **chosen: Any,
+    ) -> None:
+        self.pool = pool
+        self.woken: list[int] = []
+        self.rules = WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
+        self._gateways: dict[int, LmsGateway] = {}
+        self._meters: dict[int, CallMeter] = {}
+        self._password = Secret(password) if password else None
+        self.integration_id = self.add(lms, settings(**chosen), active=active)
+
+    def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
+        """
+        Another integration of the tenant, on its own LMS.
+        """
+        with transaction(self.pool) as db:
+            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
+        self._meters[found] = CallMeter()
+        self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+        if active:
+            self.set_state("active", wanted.name)
+        return found
+
+    def _gateway(self, site: MoodleSite, meter: CallMeter) -> MoodleGateway:
+        client = httpx.Client(transport=transport(site), timeout=30)
+        return MoodleGateway(
+            client,
+            site.settings.url,
+            Secret(TOKEN),
+            on_call=lambda call: meter.count(call.function, call.code, call.items),
+        )
+
+    def open_site(self, integration: Integration) -> Site:
+        found = integration.integration_id
+        return Site(integration, self._gateways[found], self._meters[found], self._password)
+
+    def sealed_with_another_key(self, _: Integration) -> Site:
+        raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY")
+
+    # Use cases
+
+    def receive(self, *events: Event | bytes) -> None:
+        """
+        Store the events as ingest does.
+        """
+        bodies = [said if isinstance(said, bytes) else as_bytes(said) for said in events]
+        with transaction(self.pool) as db:
+            store(db, [read(Arrival(body, INBOX_QUEUE)) for body in bodies])
+
+    def apply(self) -> int:
+        return apply_events(self.pool, TENANT, self.woken.append)
+
+    def tell(self, *events: Event | bytes) -> None:
+        self.receive(*events)
+        self.apply()
+
+    def provision(self, integration_id: int | None = None) -> None:
+        provision(integration_id or self.integration_id, pool=self.pool, open_site=self.open_site, rules=self.rules)
+
+    def done(self, *events: Event | bytes) -> None:
+        """
+        Tell, and have everything that is due done.
+        """
+        self.tell(*events)
+        self.provision()
+
+    def poll(self, *, rules: WorkRules | None = None, open_site: Callable[[Integration], Site] | None = None) -> None:
+        """
+        Poll as often as the cursor is due now; one pass, whatever its interval is.
+        """
+        self.run("update poll_cursor set due_at = least(due_at, now())")
+        opened = open_site or self.open_site
+        poll_results(self.integration_id, pool=self.pool, open_site=opened, rules=rules or self.rules)
+
+    def read_catalogue(self) -> None:
+        maintain_catalogue(pool=self.pool, open_site=self.open_site, rules=self.rules)
+
+    def pass_time(self, **span: float) -> None:
+        self.run(PASS_TIME, d=timedelta(**span))
+
+    # Configuration
+
+    def integration(self, name: str | None = None) -> configuration.IntegrationRow:
+        """
+        The integration of this name; the first one without.
+        """
+        with transaction(self.pool) as db:
+            rows = configuration.integrations(db, TENANT, name)
+        return rows[0] if name else next(row for row in rows if row.integration_id == self.integration_id)
+
+    def set_state(self, state: Any, name: str | None = None) -> None:
+        row = self.integration(name)
+        with transaction(self.pool) as db:
+            configuration.set_state(db, row, state)
+
+    def choose(self, **chosen: Any) -> None:
+        """
+        Change the first integration's settings, and have everybody looked at again.
+        """
+        row = self.integration()
+        wanted = IntegrationSettings.model_validate(row.settings | chosen)
+        with transaction(self.pool) as db:
+            configuration.change_settings(db, row, wanted)
+        self.apply()
+
+    # What became of it
+
+    def rows(self, statement: str, **values: Any) -> list[Row]:
+        with self.pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), values).fetchall()
+
+    def run(self, statements: str, **values: Any) -> None:
+        with self.pool.connection() as connection:
+            for statement in statements.split(";"):
+                connection.execute(statement.encode(), values)
+
+    def column(self, statement: str, **values: Any) -> list[Any]:
+        return [next(iter(row.values())) for row in self.rows(statement, **values)]
+
+    def account(self, key: str = "E-1") -> Row:
+        return self._one("account", "employee_key", key)
+
+    def placement(self, key: str = "EN-1") -> Row:
+        return self._one("placement", "enrolment_key", key)
+
+    def _one(self, table: str, column: str, key: str) -> Row:
+        found = self.rows(
+            f"select * from {table} where {column} = %(key)s and integration_id = %(id)s",  # noqa: S608 - ours
+            key=key,
+            id=self.integration_id,
+        )
+        assert len(found) == 1, f"{len(found)} rows of {table} for {key}"
+        return found[0]
+
+    def inbox(self) -> list[tuple[str, str | None]]:
+        """
+        (state, code) of each stored event, in order.
+        """
+        return [(r["state"], r["code"]) for r in self.rows("select state, code from inbox order by inbox_id")]
+
+    def failures(self) -> list[tuple[str, str]]:
+        """
+        (kind of subject, code) of each open failure, in order.
+        """
+        rows = self.rows("select subject_kind, code from failure where resolved_at is null order by failure_id")
+        return [(row["subject_kind"], row["code"]) for row in rows]
+
+    def announced(self, event_type: str) -> list[Row]:
+        """
+        The data of each outbound event of this type.
+        """
+        rows = self.rows("select body from outbox where type = %(type)s order by outbox_id", type=event_type)
+        return [json.loads(bytes(row["body"]))["data"] for row in rows]
+
+    def results(self) -> list[Row]:
+        return self.rows("select * from result order by enrolment_key")
+
+    def everything_stored(self) -> str:
+        """
+        Every row of every table as text, bytes as the characters they may stand for.
+        """
+        tables = cast("list[str]", self.column("select tablename from pg_tables where schemaname = 'public'"))
+        rows = [row for table in tables for row in self.rows(f"select * from {table}")]  # noqa: S608 - ours
+        values = [value for row in rows for value in row.values()]
+        return "\n".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values)
