@@ -75,6 +75,7 @@ def clean(services: Services, schema_template: str, tmp_path_factory: pytest.Tem
 
 def live(made: Installation, crash_at: str | None = None) -> Outcome:
     """From HR's first event to the last result, with one death on the way."""
+    company.set_the_clock(made)
     made.set_up()
     confirmed = made.publish(company.events())
     assert len(confirmed) == len(company.events())

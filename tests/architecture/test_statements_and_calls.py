@@ -14,8 +14,14 @@ OURS = ("domain", "runtime", "db", "lms", "producers", "workers", "ops", "deploy
 IN_PLACE = {
     # The clock and the session, not data: one line that a name would only hide.
     ("db/accounts.py", "select now()"),
-    ("db/facts.py", "select set_config('lock_timeout', %(patience)s, true)"),
+    ("db/facts.py", "select set_config('lock_timeout', %s, true)"),
     ("db/facts.py", "select set_config('lock_timeout', '0', true)"),
+    # Asked before there are tables.
+    ("db/schema.py", "select to_regclass('inbox') is null"),
+    # The schema as a whole, and the one place that vouches for text as SQL: both read our own files.
+    ("db/schema.py", "sql.SQL(SCHEMA.read_text(encoding='utf-8'))"),
+    ("db/schema.py", "SCHEMA.read_text(encoding='utf-8')"),
+    ("db/statements.py", "text"),
 }
 SENDING = {"execute", "executemany", "copy", "stream"}
 NAMED = re.compile(r"_?SQL\[[^\]]+\]")
@@ -45,9 +51,6 @@ def in_place(text: str) -> list[str]:
 def test_every_statement_is_read_from_db_queries() -> None:
     """S11: parameters only. Text put together with f-strings or percent signs is never a statement."""
     found = {(name, statement) for name, text in sources(*OURS) for statement in in_place(text)}
-    # The one place that vouches for text as SQL, and the schema as a whole.
-    found -= {("db/statements.py", "text")}
-    found = {(name, statement) for name, statement in found if not (name == "db/schema.py" and "SCHEMA" in statement)}
 
     assert found - IN_PLACE == set()
     assert IN_PLACE - found == set(), "an exception that is not needed any more"
@@ -74,7 +77,8 @@ def test_only_db_asks_for_statements() -> None:
 
 
 COURSE_MAKING = re.compile(
-    r"create_?courses?\b|courses?_?create|core_course_(?!get_)\w+|duplicate_course|import_course|restore_course", re.I
+    r"create_?courses?\b|courses?_?create|core_course_(?!get_)\w+|duplicate_course|import_course|restore_course",
+    re.IGNORECASE,
 )
 
 
@@ -95,6 +99,6 @@ def test_a_function_that_makes_courses_would_be_found() -> None:
 
 def test_nobody_is_ever_deleted_in_the_lms() -> None:
     """R55, R123: a leaver is suspended, an enrolment too; removing would lose grades."""
-    removing = re.compile(r"core_user_delete_users|enrol_manual_unenrol_users|unenrol_user", re.I)
+    removing = re.compile(r"core_user_delete_users|enrol_manual_unenrol_users|unenrol_user", re.IGNORECASE)
 
     assert [name for name, text in sources(*OURS) if removing.search(text)] == []

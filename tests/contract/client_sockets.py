@@ -21,7 +21,8 @@ from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 from tests.contract.client_sites import TOKEN
 
-PATIENCE = Limits(connect=timedelta(seconds=1), read=timedelta(seconds=1), total=timedelta(seconds=1.5))
+PATIENCE = Limits(connect=timedelta(seconds=10), read=timedelta(seconds=20), total=timedelta(seconds=30))
+BRIEF = Limits(connect=timedelta(seconds=10), read=timedelta(seconds=0.6), total=timedelta(seconds=1))
 
 
 def gateway_at(

@@ -136,7 +136,7 @@ def test_a_full_receiver_is_offered_the_event_again(
     database_url: str, amqp_url: str, pool: Pool, publisher: Publisher
 ) -> None:
     """G9"""
-    bind(amqp_url, RESULTS, RECEIVER, **{"x-overflow": "reject-publish", "x-max-length": 1})
+    bind(amqp_url, RESULTS, RECEIVER, {"x-overflow": "reject-publish", "x-max-length": 1})
     for number in range(50):
         write(database_url, f"R-{number}")
         relay_once(pool, publisher)

@@ -64,7 +64,7 @@ def test_what_no_queue_wants_is_unroutable_and_its_neighbours_are_confirmed(publ
 
 
 def test_a_full_queue_refuses(amqp_url: str, publisher: Publisher) -> None:
-    bind(amqp_url, RESULTS, "receiver", **{"x-overflow": "reject-publish", "x-max-length": 1})
+    bind(amqp_url, RESULTS, "receiver", {"x-overflow": "reject-publish", "x-max-length": 1})
 
     # A queue notices only with a delay that it is full.
     until(lambda: publisher.publish([outgoing("R-0", RESULTS)])[0].outcome is Outcome.REFUSED)

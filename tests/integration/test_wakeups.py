@@ -33,7 +33,7 @@ def broker(amqp_url: str) -> Iterator[WakeUpBroker]:
 def working(broker: Broker, act: Callable[..., None], *names: str) -> Iterator[dramatiq.Worker]:
     """A worker on which every actor of these names does the same."""
     for name in names:
-        dramatiq.actor(act, broker=broker, actor_name=name, queue_name=name)
+        dramatiq.actor(broker=broker, actor_name=name, queue_name=name)(act)
     worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
     worker.start()
     try:

@@ -13,7 +13,8 @@ from tests.support.installation import TENANT, Installation
 PEOPLE = tuple(f"E-{number:02d}" for number in range(1, 13))
 COURSES = ("C001", "C002")
 FIRST_DAY = date(2026, 3, 2)
-FINISHED_AT = 1_774_000_000  # 2026-03-20, a day on which every enrolment is open
+FINISHED_AT = 1_774_000_000  # 2026-03-20, when every enrolment is open
+SITE_TIME = FINISHED_AT + 86_400  # the site's own clock when it starts
 
 # Who finishes what with which grade. The second course is passed with 50 there and with 60 here.
 FINISHERS = tuple(
@@ -103,6 +104,11 @@ def all_reported(made: Installation) -> bool:
             finishers=len(FINISHERS),
         )
     )
+
+
+def set_the_clock(made: Installation) -> None:
+    """The site's day is one of HR's events, whatever the day is here."""
+    made.site.tell("clock", advance=SITE_TIME - made.site.read("state")["time"])
 
 
 def finish(made: Installation) -> None:

@@ -198,7 +198,7 @@ class Installation:
         bodies = {event.message_id: event.body for event in events}
         with Publisher(self.settings.amqp_url) as publisher:
             receipts = list(publisher.publish_all(events))
-        return {receipt.message_id: bodies[receipt.message_id] for receipt in receipts if receipt.outcome == "confirmed"}
+        return {got.message_id: bodies[got.message_id] for got in receipts if got.outcome == "confirmed"}
 
     def rows(self, query: LiteralString, **values: Any) -> list[dict[str, Any]]:
         with psycopg.connect(self.settings.database_url, row_factory=dict_row) as connection:

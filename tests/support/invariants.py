@@ -50,7 +50,8 @@ def checked_outcome(made: Installation, confirmed: Mapping[str, bytes]) -> Outco
 
 
 def _no_confirmed_event_is_lost(made: Installation, confirmed: Mapping[str, bytes]) -> None:
-    stored = {row["event_id"]: bytes(row["body_sha256"]) for row in made.rows("select event_id, body_sha256 from inbox")}
+    rows = made.rows("select event_id, body_sha256 from inbox")
+    stored = {row["event_id"]: bytes(row["body_sha256"]) for row in rows}
     sent = {event_id: hashlib.sha256(body).digest() for event_id, body in confirmed.items()}
     assert sent.items() <= stored.items(), f"I1: {sorted(sent.keys() - stored.keys())} lost, or other bytes"
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from producers.broker import connect, declare, drop
+from runtime.topology import Arguments
 
 
 @contextmanager
@@ -40,10 +41,12 @@ def take_all(amqp_url: str, queue: str) -> list[Any]:
         return list(iter(lambda: opened.basic_get(queue, no_ack=True), None))
 
 
-def bind(amqp_url: str, exchange: str, queue: str, **arguments: str | int) -> None:
+def bind(amqp_url: str, exchange: str, queue: str, arguments: Arguments | None = None) -> None:
     """
     A quorum queue of a receiver's own that wants everything from an exchange.
     """
     with channel(amqp_url) as opened:
-        opened.queue_declare(queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", **arguments})
+        opened.queue_declare(
+            queue, durable=True, auto_delete=False, arguments={"x-queue-type": "quorum", **(arguments or {})}
+        )
         opened.queue_bind(queue, exchange, "#")
