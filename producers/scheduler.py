@@ -17,6 +17,7 @@ from producers.outbox_relay import relay_once
 from producers.publisher import Publisher
 from producers.wakeups import WakeUps
 from runtime.crashpoints import crashpoint
+from runtime.liveness import CLOCK, RELAY, beat
 
 log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ def run_clock(pool: Pool, wakeups: WakeUps, stop: threading.Event, tick: timedel
     while not stop.is_set():
         try:
             wake_due(pool, wakeups)
+            beat(CLOCK)
         except StoreUnavailable as error:
             log.warning("schedule not read", code=error.code)
         stop.wait(tick.total_seconds())
@@ -63,7 +65,9 @@ def run_relay(pool: Pool, publisher: Publisher, stop: threading.Event) -> None:
                 timer = threading.Timer(UNROUTABLE_AGAIN.total_seconds(), offered.clear)
                 timer.daemon = True
                 timer.start()
-            if relay_once(pool, publisher):
+            relayed = relay_once(pool, publisher)
+            beat(RELAY)
+            if relayed:
                 continue
         except StoreUnavailable as error:
             log.warning("outbox not relayed", code=error.code)

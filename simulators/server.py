@@ -164,6 +164,7 @@ def site_from(options: argparse.Namespace) -> MoodleSite:
 def main(arguments: list[str] | None = None) -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="simulators.server", description="A simulated Moodle.")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--release", default="4.4", choices=["4.4", "4.5"])
     parser.add_argument("--courses", type=Path, help="JSON file with course seeds")
@@ -173,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--latency", default="off", choices=["off", "small", "measured"])
     parser.add_argument("--ledger", type=Path, help="file to which effects and calls are appended")
     options = parser.parse_args(arguments)
-    server = SimulatorServer(site_from(options), options.port)
+    server = SimulatorServer(site_from(options), options.port, options.host)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.stdout.write(json.dumps({"url": server.url}) + "\n")
     sys.stdout.flush()

@@ -25,6 +25,7 @@ from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
 from producers.broker import BROKER_ERRORS, Untyped, connect, declare, drop
 from runtime.crashpoints import crashpoint
+from runtime.liveness import INGEST, beat
 from runtime.topology import DEAD_QUEUE, INBOX_QUEUE, UNROUTED_QUEUE
 from workers.arrivals import Arrival, read
 
@@ -75,6 +76,7 @@ def run(amqp_url: str, pool: Pool, wake: Wake, stop: threading.Event, *, size: i
 
 def _ingest(inlet: "Inlet", pool: Pool, wake: Wake, stop: threading.Event, size: int) -> None:
     while not stop.is_set():
+        beat(INGEST)
         batch = inlet.take(size)
         if not batch:
             continue

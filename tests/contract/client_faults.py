@@ -3,9 +3,7 @@
 import socket
 from typing import Any
 
-from domain.errors import (
-    ProvisioningError,
-)
+from domain.errors import ProvisioningError
 from domain.lms import Failed, NewUser, Outcome
 from lms.moodle import MoodleGateway
 from simulators.moodle import MoodleSite

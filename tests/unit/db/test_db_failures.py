@@ -52,7 +52,7 @@ class Violation(errors.UniqueViolation):
         self._constraint = constraint
 
     @property
-    def diag(self) -> Mock:  # type: ignore[override]
+    def diag(self) -> Mock:
         return Mock(constraint_name=self._constraint)
 
 
