@@ -2,13 +2,15 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from psycopg.rows import tuple_row
 
+from db.failures import translated
 from db.pool import Db
 from db.statements import statements
 from domain.events import Course, CourseEnrolment, Employee, Event, Freshness, Payroll
@@ -22,9 +24,10 @@ LOCK_PATIENCE = timedelta(milliseconds=250)
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A stored event that waits to be applied."""
+    """A stored event that waits to be applied. One that came without an id was given one (A12)."""
 
     inbox_id: int
+    event_id: str
     body: bytes
     attributes: dict[str, Any] | None
 
@@ -104,9 +107,16 @@ class FactStore:
                 details=[s.detail for s in bad],
             )
 
-    def savepoint(self) -> Any:
-        """A block whose writes vanish when it raises, leaving the rest of the transaction as it was."""
-        return self._db.transaction()
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """
+        A block whose writes vanish when it raises, leaving the rest of the transaction as it was.
+
+        Raises:
+            StoreUnavailable: The store is in trouble, which says nothing about what was written.
+        """
+        with translated(), self._db.transaction():
+            yield
 
     # Facts
 
@@ -170,6 +180,8 @@ class FactStore:
             time=event.envelope.time,
             event_id=event.envelope.id,
         )
+        if fact.lms_course_id:
+            self._rows("unpark_linked_course", course_code=fact.course_code, integration=fact.integration or "")
 
     def request_sync(self, integration: str, flows: Iterable[str]) -> bool:
         """Have everything of the integration looked at again; False when there is none of this name."""

@@ -45,7 +45,7 @@ def _asyncapi() -> dict[str, Any]:
     }
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Matricula", "version": "1", "description": "HR facts in, LMS outcomes out. CloudEvents 1.0."},
+        "info": {"title": "Matricula", "version": "1", "description": "HR facts in, LMS outcomes out."},
         "channels": {
             "events": _channel(EVENTS, inbound),
             "results": _channel(RESULTS, outbound),

@@ -14,11 +14,13 @@ import dramatiq
 import pika
 import pika.exceptions
 import structlog
-from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.broker import MessageProxy
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from runtime.liveness import beat
 from runtime.topology import APPLY, MAINTENANCE, POLL, PROVISION, WAKE_UP_QUEUES
 
 log = structlog.stdlib.get_logger(__name__)
@@ -42,12 +44,25 @@ LIMITS = {
 }
 
 
+class WakeUpConsumer(_RabbitmqConsumer):
+    """
+    Dramatiq's consumer, whose queue has a beat each time that the broker gave something or, for a second, nothing.
+    """
+
+    def __next__(self) -> MessageProxy | None:
+        message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        beat(self.queue_name)
+        return message
+
+
 class WakeUpBroker(RabbitmqBroker):
     """
     Dramatiq's RabbitMQ broker on the queues of `runtime.topology`, without its queues for delayed and dead messages.
 
     Two queues less per queue, and one consumer with its connection less per queue and process.
     """
+
+    consumer_class = WakeUpConsumer
 
     def declare_queue(self, queue_name: str, *, ensure: bool = False) -> None:
         """

@@ -121,7 +121,8 @@ def _apply_together(store: FactStore, rows: Sequence[InboxRow], done: Applied) -
 
 def _event(row: InboxRow) -> Event:
     content = decode_json(row.body)
-    return parse(content if row.attributes is None else {**row.attributes, "data": content})
+    attributes = content if row.attributes is None else {**row.attributes, "data": content}
+    return parse({"id": row.event_id, **attributes})
 
 
 class _Newest:

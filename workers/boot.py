@@ -23,6 +23,7 @@ from domain.errors import HoldIntegration
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways
 from producers.wakeups import WakeUps, wakeup_broker
+from runtime.liveness import THREADS, beat
 from runtime.logs import configure_logs
 from runtime.secrets import CannotUnseal, Secret, unseal
 from runtime.settings import BadSettings, Settings, read_settings
@@ -30,13 +31,14 @@ from runtime.topology import WAKE_UP_QUEUES
 from workers import ingest
 from workers.actors import Budget, Lanes, UseCases, register
 from workers.apply import apply_events
-from workers.middleware import LogContext
+from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import maintain_catalogue, provision
 from workers.site import CallMeter, Site, WorkRules
 
 CALLERS_PER_SITE = 2
 WAKE_UP_BUDGET_S = 20.0
+BEAT_EVERY_S = 5.0
 
 
 class Sites:
@@ -100,12 +102,15 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
 
 def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> None:
     """Work on wake-ups of these queues until stopped, then finish what is under way."""
-    broker = wakeup_broker(settings.amqp_url, middleware=[LogContext()])
+    under_way = UnderWay()
+    broker = wakeup_broker(settings.amqp_url, middleware=[LogContext(), under_way])
     with open_pool(settings.database_url, name="worker", max_size=settings.worker_threads + 1) as pool:
         register(broker, use_cases(settings, pool, WakeUps(broker), stop), lanes=Lanes(CALLERS_PER_SITE))
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
         worker.start()
-        stop.wait()
+        while not stop.wait(BEAT_EVERY_S):
+            if not under_way.stuck() and all(thread.is_alive() for thread in worker.workers):
+                beat(THREADS)
         worker.stop(timeout=int(settings.timing.lms_deadline.total_seconds() * 1000))
         broker.close()
 

@@ -1,5 +1,9 @@
 """Cross-cutting work of every wake-up, in one seam."""
 
+import threading
+import time
+from datetime import timedelta
+
 import structlog
 from dramatiq import Broker, Middleware
 from dramatiq.broker import MessageProxy
@@ -23,3 +27,26 @@ class LogContext(Middleware):
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         structlog.contextvars.clear_contextvars()
+
+
+class UnderWay(Middleware):
+    """Knows since when each thread has been at its wake-up."""
+
+    LONGEST = timedelta(minutes=10)  # a wake-up ends after 20 seconds and the step it is at, be the LMS ever so slow
+
+    def __init__(self) -> None:
+        self._since: dict[int, float] = {}
+
+    def stuck(self) -> bool:
+        """Whether some wake-up takes so long that it will never end."""
+        return any(time.monotonic() - since > self.LONGEST.total_seconds() for since in list(self._since.values()))
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        self._since[threading.get_ident()] = time.monotonic()
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: object = None, exception: BaseException | None = None
+    ) -> None:
+        self._since.pop(threading.get_ident(), None)
+
+    after_skip_message = after_process_message

@@ -3,10 +3,12 @@
 insert into tenant (tenant) values (%(tenant)s) on conflict do nothing;
 
 -- name: accept_set_aside
--- Events that waited for their tenant, or for a release that knows them, are to be applied after all.
+-- Events that waited for their tenant, or for a release that knows them, are to be applied after all. Of several with
+-- one id the first is the event (A11).
 with accepted as (
     update inbox set class = 'event', state = 'received', code = null, detail = null, settled_at = null
-    where tenant = %(tenant)s and state = 'set_aside' and code = %(code)s
+    where inbox_id in (select min(inbox_id) from inbox
+                       where tenant = %(tenant)s and state = 'set_aside' and code = %(code)s group by event_key)
       and not exists (select from inbox o where o.event_key = inbox.event_key and o.class = 'event')
     returning inbox_id
 )

@@ -4,7 +4,7 @@ select pg_advisory_xact_lock(hashtextextended('apply ' || %(tenant)s, 0));
 
 -- name: due_events
 -- What has been stored and not yet applied, in inbox order.
-select inbox_id, body, attributes
+select inbox_id, event_id, body, attributes
 from inbox
 where tenant = %(tenant)s and state = 'received'
 order by inbox_id
@@ -218,6 +218,23 @@ where a.account_id = p.account_id and a.state in ('due', 'settled');
 -- The tenant's integrations with work to be done now.
 select distinct a.integration_id from account a join integration i using (integration_id)
 where a.tenant = %(tenant)s and a.account_id = any(%(ids)s) and a.due_at <= now() and i.state = 'active';
+
+-- name: unpark_linked_course
+-- Enrolments that waited for a course which HR has linked now.
+with found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0, revision = p.revision + 1
+    from integration i
+    where i.tenant = %(tenant)s and (%(integration)s = '' or i.name = %(integration)s)
+      and p.integration_id = i.integration_id and p.course_code = %(course_code)s
+      and p.state = 'parked' and p.code = 'course_not_found'
+    returning p.placement_id, p.account_id
+), healed as (
+    update failure f set resolved_at = now() from found
+    where f.subject_kind = 'placement' and f.subject_id = found.placement_id::text and f.resolved_at is null
+)
+update account a set due_at = least(a.due_at, now()), revision = a.revision + 1
+from (select distinct account_id from found) f
+where a.account_id = f.account_id and a.state in ('due', 'settled');
 
 -- name: request_sync
 -- Everything of one integration is looked at again: accounts, placements and results.

@@ -23,10 +23,6 @@ set run = %(run)s::jsonb, due_at = now() + %(wait)s, lease_token = null, lease_u
 where integration_id = %(integration_id)s and lease_token = %(token)s
 returning integration_id;
 
--- name: want_poll
--- Every active integration has a cursor.
-insert into poll_cursor (integration_id) values (%(integration_id)s) on conflict do nothing;
-
 -- name: open_people
 -- The next people with enrolments that are provisioned and not completed.
 select a.account_id, a.lms_user_id,
@@ -87,7 +83,9 @@ update placement set completed = true, finished_since = null where placement_id 
 update placement set finished_since = now() where placement_id = any(%(ids)s) and finished_since is null;
 
 -- name: late_completions
--- How many have been finished, but not complete, for too long.
-select count(*) from placement
-where integration_id = %(integration_id)s and provisioned_at is not null and not completed
-  and now() - finished_since > %(late)s;
+-- How many have been finished, but not complete, for too long while nothing else was completed either: somebody who did
+-- everything and missed the grade looks the same, but others go on.
+select count(*) from placement p
+where p.integration_id = %(integration_id)s and p.provisioned_at is not null and not p.completed
+  and now() - p.finished_since > %(late)s
+  and not exists (select from result r where r.integration_id = p.integration_id and r.synced_at > p.finished_since);

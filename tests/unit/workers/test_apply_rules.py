@@ -15,7 +15,6 @@ from domain.events import (
     CourseEnrolment,
     Employee,
     Event,
-    Fact,
     Freshness,
     Payroll,
     UnknownType,
@@ -318,10 +317,3 @@ def test_both_ways_of_sending_an_event_are_the_same_event() -> None:
 def test_a_stored_event_may_still_be_refused(body: bytes, family: type[BadEvent]) -> None:
     with pytest.raises(family):
         apply._event(InboxRow(1, body, None))
-
-
-def test_every_model_of_a_fact_is_among_those_taken() -> None:
-    """A fact that no branch of apply knows would be called applied and forgotten."""
-    models: set[type[Fact]] = {type(smallest(type_).fact) for type_ in FACT_TYPES}
-
-    assert models == set(FACT_TYPES.values())
