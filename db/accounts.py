@@ -295,9 +295,9 @@ class WorkStore:
     def note_answer(self) -> None:
         self._rows("note_answer")
 
-    def put_off_probe(self, wait: timedelta, code: str | None = None, detail: str | None = None) -> bool:
-        """True when the probe is ours to make (no code), or its failure was written down (code)."""
-        return bool(self._rows("put_off_probe", wait=wait, code=code, detail=detail))
+    def put_off_probe(self, wait: timedelta) -> bool:
+        """True when the probe is ours to make."""
+        return bool(self._rows("put_off_probe", wait=wait))
 
     def release(self) -> bool:
         return bool(self._rows("release"))

@@ -113,6 +113,7 @@ class ResultStore:
             completed_at=[result.completed_at for _, result in results],
             attempted_on=[result.attempted_on for _, result in results],
             evidence=[json.dumps(result.evidence) for _, result in results],
+            event_ids=[result.event_id for _, result in results],
         )
         self._rows(
             "save_result_events",
@@ -137,6 +138,6 @@ class ResultStore:
 
 
 def _subject(row: Sequence[Any]) -> ResultSubject:
-    placement_id, enrolment_key, employee_key, course_code, outcome, completed_at = row
-    held = None if outcome is None else Held(outcome, completed_at)
+    placement_id, enrolment_key, employee_key, course_code, outcome, completed_at, event_id = row
+    held = None if outcome is None else Held(outcome, completed_at, event_id)
     return ResultSubject(placement_id, enrolment_key, employee_key, course_code, held)

@@ -245,6 +245,7 @@ create table result (                                -- the current result of on
     attempted_on    date not null,
     origin          text not null default 'lms',
     evidence        jsonb not null,
+    event_id        text not null,                   -- of the last announcement
     unique (integration_id, enrolment_key, unit_code)
 );
 

@@ -31,7 +31,7 @@ def serve() -> int:
     """
     Run the simulator until told to stop.
     """
-    SEEDS.write_text(json.dumps(_seeds()), encoding="utf-8")
+    SEEDS.write_text(json.dumps(seeds()), encoding="utf-8")
     where = ["--host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - a container is reached from others
     what = ["--courses", str(SEEDS), "--token", TOKEN, "--latency", "small"]
     simulator = subprocess.Popen([sys.executable, "-m", "simulators.server", *where, *what], stdout=subprocess.PIPE)
@@ -42,8 +42,10 @@ def serve() -> int:
     return simulator.wait()
 
 
-def _seeds() -> list[dict[str, Any]]:
-    """The courses as the simulator wants them, each completed in one of three ways."""
+def seeds() -> list[dict[str, Any]]:
+    """
+    The demo's courses as the simulator wants them, each completed in one of three ways.
+    """
     return [
         {**seed, "id": number, "category": 1, "completion": WAYS[number % 3] if seed["completion"] else "none"}
         for number, seed in enumerate(json.loads((DEMO / "courses.json").read_bytes()), start=101)

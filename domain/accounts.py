@@ -24,7 +24,9 @@ class WantedAccount(BaseModel):
 
     Attributes:
         wanted_if_absent: False for somebody who left: suspended if there, but never made.
-        out_of_scope: Why the person no longer belongs to the integration, where that means suspended.
+        linked_only: Only an account that is linked already is suspended, and nothing else of it changes: for people
+            who no longer belong here, were erased, or left with facts too poor to find them by.
+        out_of_scope: Why the person does not belong to the integration any more.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,10 +38,13 @@ class WantedAccount(BaseModel):
     username: str
     suspended: bool = False
     wanted_if_absent: bool = True
+    linked_only: bool = False
     out_of_scope: str | None = None
 
     def fields(self) -> UserFields:
         """What is kept up to date; the user name is not, because people know theirs by heart."""
+        if self.linked_only:
+            return {"suspended": self.suspended}
         return {
             "external_key": self.external_key,
             "email": self.email,
@@ -47,6 +52,21 @@ class WantedAccount(BaseModel):
             "last_name": self.last_name,
             "suspended": self.suspended,
         }
+
+
+def suspended_if_linked(employee_key: str, out_of_scope: str | None = None) -> WantedAccount:
+    """An account that may go on existing, suspended, and is never looked for or made."""
+    return WantedAccount(
+        external_key=employee_key,
+        email="",
+        first_name="",
+        last_name="",
+        username="",
+        suspended=True,
+        wanted_if_absent=False,
+        linked_only=True,
+        out_of_scope=out_of_scope,
+    )
 
 
 def wanted_account(person: Employee, settings: People) -> WantedAccount:
@@ -157,9 +177,14 @@ def plan_unlinked(wanted: WantedAccount, found: Sequence[LmsUser], *, match_by: 
     if ours and by_key:
         return _link(wanted, by_key, "external_key", others=by_email)
     if by_email:
-        if "email" not in match_by:
-            return Park("email_taken", "the e-mail address belongs to another account of the LMS")
-        return _link(wanted, by_email, "email", others=by_key)
+        plan = (
+            _link(wanted, by_email, "email", others=by_key)
+            if "email" in match_by
+            else Park("email_taken", "the e-mail address belongs to another account of the LMS")
+        )
+        # Somebody who left and never was there needs nothing; whose address it is now is nobody's trouble.
+        gone = isinstance(plan, Park) and not by_key and not wanted.wanted_if_absent
+        return Leave() if gone else plan
     if by_key:
         return Park("external_key_taken", f"LMS user {by_key[0].user_id} has this external key already")
     return Create() if wanted.wanted_if_absent else Leave()

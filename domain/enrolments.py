@@ -41,9 +41,15 @@ def wanted_placement(enrolment: CourseEnrolment, settings: IntegrationSettings) 
     return WantedPlacement(
         role=settings.roles.learner if enrolment.role == "learner" else settings.roles.tutor,
         starts_at=_midnight(enrolment.starts_on, settings),
-        ends_at=_last_second(enrolment.extended_to or enrolment.ends_on, settings),
+        ends_at=_last_second(_last_day(enrolment), settings),
         suspended=refusal(enrolment) is not None,
     )
+
+
+def _last_day(enrolment: CourseEnrolment) -> date | None:
+    """An extension never shortens."""
+    given = [day for day in (enrolment.ends_on, enrolment.extended_to) if day is not None]
+    return max(given, default=None)
 
 
 def due_at(enrolment: CourseEnrolment, settings: IntegrationSettings) -> datetime | None:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_DEPTH = 64
@@ -150,6 +150,12 @@ class CourseEnrolment(Fact):
     deferred_on: Day | None = None
     extended_to: Day | None = None
     withdrawn_on: Day | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "CourseEnrolment":
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            raise ValueError("ends_on lies before starts_on")
+        return self
 
 
 class Seat(BaseModel):

@@ -35,6 +35,7 @@ class Held:
 
     outcome: str
     completed_at: datetime | None
+    event_id: str
 
 
 def decide_result(
@@ -61,7 +62,7 @@ def decide_result(
     if held and (held.outcome, _minute(held.completed_at)) == (outcome, _minute(completion.completed_at)):
         return None
     result_id = stable_id("result", str(integration_id), enrolment_key)
-    completion_key = _completion_key(completion, outcome)
+    completion_key = _completion_key(completion, outcome, held.event_id if held else "")
     on_completion = completion.completed_at if settings.attempted_on == "completion" else None
     return Result(
         result_id=result_id,
@@ -83,10 +84,11 @@ def _minute(instant: datetime | None) -> datetime | None:
     return instant and instant.astimezone(UTC).replace(second=0, microsecond=0)
 
 
-def _completion_key(completion: Completion, outcome: str) -> str:
+def _completion_key(completion: Completion, outcome: str, previous_event: str) -> str:
+    """Names what came before, so that a correction back to an earlier outcome is told too."""
     minute = _minute(completion.completed_at)
     when = minute.isoformat() if minute else "undated"
-    return hashlib.sha256(f"{when}\0{outcome}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{when}\0{outcome}\0{previous_event}".encode()).hexdigest()[:32]
 
 
 def stable_id(*parts: str) -> str:

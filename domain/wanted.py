@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from domain.accounts import WantedAccount, wanted_account
+from domain.accounts import WantedAccount, suspended_if_linked, wanted_account
 from domain.addresses import email_key
 from domain.enrolments import WantedPlacement, due_at, refusal, wanted_placement
 from domain.errors import NeedsAttention
@@ -25,7 +25,7 @@ class AccountState:
 
     @property
     def email_key(self) -> str | None:
-        return email_key(self.wanted.email) if self.wanted else None
+        return email_key(self.wanted.email) if self.wanted and self.wanted.email else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,23 @@ def account_state(
 ) -> AccountState:
     """The account one integration should hold for this person; a reason where it should hold none."""
     if facts.erased:
-        return AccountState("parked", code="person_erased", detail="HR asked for this person to be forgotten")
+        return AccountState("due", suspended_if_linked(facts.employee_key, "person_erased"))
     person = facts.employee
     if person is None:
         return AccountState("waiting", code="employee_unknown")
     outside = out_of_scope(person.payroll, enabled_payrolls=enabled_payrolls, settings=settings)
     if outside and settings.when_out_of_scope == "leave":
         return AccountState("out_of_scope", code=outside)
-    if settings.people.accounts_for == "enrolled" and not facts.enrolments:
+    if outside:
+        return AccountState("due", suspended_if_linked(facts.employee_key, outside))
+    if settings.people.accounts_for == "enrolled" and all(refusal(enrolment) for enrolment in facts.enrolments):
         return AccountState("waiting", code="not_enrolled")
     try:
         wanted = wanted_account(person, settings.people)
     except NeedsAttention as problem:
-        state: Literal["parked", "out_of_scope"] = "out_of_scope" if outside else "parked"
-        return AccountState(state, code=outside or problem.code, detail=problem.detail)
-    if outside:
-        outside_of = {"suspended": True, "wanted_if_absent": False, "out_of_scope": outside}
-        wanted = wanted.model_copy(update=outside_of)
+        if person.status == "terminated":
+            return AccountState("due", suspended_if_linked(facts.employee_key))
+        return AccountState("parked", code=problem.code, detail=problem.detail)
     return AccountState("due", wanted=wanted)
 
 

@@ -122,7 +122,7 @@ def _apply_together(store: FactStore, rows: Sequence[InboxRow], done: Applied) -
 def _event(row: InboxRow) -> Event:
     content = decode_json(row.body)
     attributes = content if row.attributes is None else {**row.attributes, "data": content}
-    return parse({"id": row.event_id, **attributes})
+    return parse({**attributes, "id": attributes.get("id") or row.event_id})
 
 
 class _Newest:

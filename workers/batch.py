@@ -8,7 +8,7 @@ outcome is unknown is looked up, never sent again at once.
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ from domain.accounts import (
     plan_linked,
     plan_unlinked,
 )
-from domain.addresses import is_pseudo
+from domain.addresses import email_key, is_pseudo
 from domain.enrolments import merged
 from domain.errors import (
     HoldIntegration,
@@ -42,6 +42,7 @@ from domain.lms import Completion, Done, Failed, LmsEnrolment, LmsUser, NewUser,
 from domain.recovery import Give, Retry, decide
 from domain.usernames import candidates
 from runtime.crashpoints import crashpoint
+from workers.links import record_links
 from workers.site import Site, WorkRules
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ class Batch:
 
     def _find(self) -> None:
         """Everybody has a plan: link, create, update, leave or park."""
-        unlinked = [a for a in self._open() if a.account_id not in self.users]
+        unlinked = [a for a in self._open() if a.account_id not in self.users and not _wanted(a).linked_only]
         unread = [a for a in self._open() if a.account_id in self.users and not a.applied]
         try:
             found = self._candidates(unlinked)
@@ -120,7 +121,7 @@ class Batch:
         for account in self._open():
             if account.account_id in self.users:
                 self._plan_linked(account, read.get(self.users[account.account_id]))
-            else:
+            elif account.account_id in found:
                 self._plan_unlinked(account, found[account.account_id], owners)
 
     def _candidates(self, accounts: Sequence[ClaimedAccount]) -> dict[int, list[LmsUser]]:
@@ -131,11 +132,11 @@ class Batch:
         keys = [_wanted(account).external_key for account in accounts]
         by_key = _grouped((user.external_key, user) for user in gateway.find_users("external_key", keys))
         emails = {spelling for a in accounts for spelling in (_wanted(a).email, _wanted(a).email.lower())}
-        by_email = _grouped((user.email.casefold(), user) for user in gateway.find_users("email", sorted(emails)))
+        by_email = _grouped((email_key(user.email), user) for user in gateway.find_users("email", sorted(emails)))
         found = {}
         for account in accounts:
             wanted = _wanted(account)
-            users = [*by_key[wanted.external_key], *by_email[wanted.email.casefold()]]
+            users = [*by_key[wanted.external_key], *by_email[email_key(wanted.email)]]
             found[account.account_id] = list({user.user_id: user for user in users}.values())
         return found
 
@@ -195,14 +196,13 @@ class Batch:
         with transaction(self._pool) as db:
             store = self._store(db)
             self._keep_lease(store)
-            if self.links:
-                self._save_links(store, self.links)
+            self._save_links(store, self.links)
             if chosen:
                 store.reserve_usernames(self.token, chosen)
 
     def _choose_usernames(self) -> dict[int, str]:
         """The first candidate of each newcomer that is free; whoever has none is parked."""
-        names = {a.account_id: list(candidates(_wanted(a).username, a.employee_key)) for a in self._to_create}
+        names = {a.account_id: list(_usernames(a)) for a in self._to_create}
         if not names:
             return {}
         with transaction(self._pool) as db:
@@ -473,7 +473,7 @@ class Batch:
             raise LeaseLost
 
     def _save_links(self, store: WorkStore, links: Sequence[Saved]) -> None:
-        if len(store.save_links(self.token, links)) < len(links):
+        if not record_links(store, self._site.integration, self.accounts, links):
             raise LeaseLost
         for link in links:
             self.users[link.account_id] = link.user_id
@@ -483,6 +483,16 @@ class Batch:
 def _wanted(account: ClaimedAccount) -> WantedAccount:
     assert account.wanted is not None  # noqa: S101 - only accounts with a wanted state are ever due
     return account.wanted
+
+
+def _usernames(account: ClaimedAccount) -> Iterator[str]:
+    """
+    The user names to try. One that may have been sent comes first: only the user name keeps an LMS from making the
+    same person twice.
+    """
+    if account.username is not None and (account.doubt or account.starts > 1):
+        yield account.username
+    yield from candidates(_wanted(account).username, account.employee_key)
 
 
 def _as_created(wanted: WantedAccount) -> UserFields:

@@ -108,9 +108,10 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
         register(broker, use_cases(settings, pool, WakeUps(broker), stop), lanes=Lanes(CALLERS_PER_SITE))
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
         worker.start()
-        while not stop.wait(BEAT_EVERY_S):
+        while not stop.is_set():
             if not under_way.stuck() and all(thread.is_alive() for thread in worker.workers):
                 beat(THREADS)
+            stop.wait(BEAT_EVERY_S)
         worker.stop(timeout=int(settings.timing.lms_deadline.total_seconds() * 1000))
         broker.close()
 

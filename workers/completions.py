@@ -72,5 +72,6 @@ def _result(integration: Integration, subject: ResultSubject, completion: Comple
         completion=completion,
         settings=integration.settings.results,
         today=today,
+        zone=integration.settings.zone(),
         held=subject.held,
     )

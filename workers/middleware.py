@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -34,15 +35,16 @@ class UnderWay(Middleware):
 
     LONGEST = timedelta(minutes=10)  # a wake-up ends after 20 seconds and the step it is at, be the LMS ever so slow
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._since: dict[int, float] = {}
 
     def stuck(self) -> bool:
         """Whether some wake-up takes so long that it will never end."""
-        return any(time.monotonic() - since > self.LONGEST.total_seconds() for since in list(self._since.values()))
+        return any(self._now() - since > self.LONGEST.total_seconds() for since in list(self._since.values()))
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
-        self._since[threading.get_ident()] = time.monotonic()
+        self._since[threading.get_ident()] = self._now()
 
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: object = None, exception: BaseException | None = None

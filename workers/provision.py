@@ -9,7 +9,7 @@ from db.accounts import ClaimedAccount, ClaimedPlacement, Entry, Integration, Pl
 from db.pool import Db, Pool, transaction
 from db.results import ResultStore
 from db.schedule import catalogues_due
-from domain.announcements import Announcement, account_linked, enrolment_provisioned
+from domain.announcements import Announcement, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch, LeaseLost
@@ -117,8 +117,8 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
         store.resolve_failures("account", [e.account.account_id for e in ends if e.state != "parked"])
         settled = [e for e in batch.placement_ends.values() if e.state == "settled" and e.placement.account_id in kept]
         store.resolve_failures("placement", [e.placement.placement_id for e in settled])
-        store.write_timeline(site.integration.tenant, _entries(batch, settled, kept))
-        store.announce(_announcements(site.integration, batch, settled, kept, now))
+        store.write_timeline(site.integration.tenant, _entries(batch, settled))
+        store.announce(_announcements(site.integration, batch, settled, now))
         _record_last_looks(db, site.integration, batch, kept)
         store.count_calls(site.meter.drain())
         note_site(store, site.integration, batch.stop, rules)
@@ -146,15 +146,8 @@ def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:
     return batch.placement_ends[int(problem.subject_id)].placement.account_id in kept
 
 
-def _entries(batch: Batch, settled: Sequence[PlacementEnd], kept: set[int]) -> list[Entry]:
-    links = [
-        Entry(
-            batch.accounts[link.account_id].employee_key, "account linked", data={"user": link.user_id, "how": link.how}
-        )
-        for link in batch.links
-        if link.account_id in kept
-    ]
-    enrolments = [
+def _entries(batch: Batch, settled: Sequence[PlacementEnd]) -> list[Entry]:
+    return [
         Entry(
             batch.accounts[end.placement.account_id].employee_key,
             "enrolment suspended" if end.placement.wanted.suspended else "enrolled",
@@ -163,25 +156,12 @@ def _entries(batch: Batch, settled: Sequence[PlacementEnd], kept: set[int]) -> l
         )
         for end in settled
     ]
-    return links + enrolments
 
 
 def _announcements(
-    integration: Integration, batch: Batch, settled: Sequence[PlacementEnd], kept: set[int], now: datetime
+    integration: Integration, batch: Batch, settled: Sequence[PlacementEnd], now: datetime
 ) -> list[Announcement]:
-    links = [
-        account_linked(
-            tenant=integration.tenant,
-            integration=integration.name,
-            employee_key=batch.accounts[link.account_id].employee_key,
-            lms_user_id=link.user_id,
-            how=link.how,
-            at=now,
-        )
-        for link in batch.links
-        if link.account_id in kept
-    ]
-    provisioned = [
+    return [
         enrolment_provisioned(
             tenant=integration.tenant,
             integration=integration.name,
@@ -193,7 +173,6 @@ def _announcements(
         for end in settled
         if not end.placement.provisioned
     ]
-    return links + provisioned
 
 
 def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:

@@ -46,7 +46,9 @@ returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revis
 select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.wanted, p.applied, p.revision,
        p.provisioned_at is not null as provisioned, p.completed, p.attempts, now() - p.first_attempt_at as running_for,
        p.due_at is not null and p.due_at <= now() as due,
-       coalesce(own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id) as lms_course_id
+       -- Once provisioned, the course is known by its id: its code may change (R58).
+       coalesce(case when p.provisioned_at is not null then p.lms_course_id end,
+                own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id) as lms_course_id
 from placement p
 join integration i using (integration_id)
 left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
@@ -193,10 +195,9 @@ update integration set outages = 0, resume_at = null
 where integration_id = %(integration_id)s and state = 'active' and outages > 0;
 
 -- name: put_off_probe
--- A probe failed, or is under way.
-update integration
-set resume_at = now() + %(wait)s, hold_code = coalesce(%(code)s, hold_code), hold_detail = coalesce(%(detail)s, hold_detail)
-where integration_id = %(integration_id)s and state = 'quarantined' and (resume_at <= now() or %(code)s is not null)
+-- A probe is under way; whatever comes of it, the next one is not due before the wait is over.
+update integration set resume_at = now() + %(wait)s
+where integration_id = %(integration_id)s and state = 'quarantined' and resume_at <= now()
 returning integration_id;
 
 -- name: release

@@ -155,7 +155,9 @@ from unnest(%(keys)s::text[], %(states)s::text[], %(codes)s::text[], %(wanted)s:
      as w(key, state, code, wanted, external_key, email_key, urgency)
 on conflict (integration_id, employee_key) do update
 set state = excluded.state, code = excluded.code, wanted = excluded.wanted, external_key = excluded.external_key,
-    email_key = excluded.email_key, settings_version = excluded.settings_version, due_at = excluded.due_at,
+    email_key = excluded.email_key, settings_version = excluded.settings_version,
+    -- A user who may show late is waited for, whatever HR says meanwhile (D7).
+    due_at = case when a.doubt > 0 then greatest(a.due_at, excluded.due_at) else excluded.due_at end,
     urgency = excluded.urgency, revision = a.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
 where a.wanted is distinct from excluded.wanted
    or (excluded.wanted is null and (a.state, a.code) is distinct from (excluded.state, excluded.code))
@@ -209,7 +211,7 @@ where subject_kind = 'placement' and subject_id = any(%(ids)s::text[]) and resol
 -- name: wake_accounts
 -- Accounts whose placements changed are due when the first of those is.
 update account a
-set due_at = least(a.due_at, p.due_at), revision = a.revision + 1
+set due_at = case when a.doubt > 0 then a.due_at else least(a.due_at, p.due_at) end, revision = a.revision + 1
 from (select account_id, min(due_at) as due_at from placement
       where account_id = any(%(ids)s) and state = 'due' group by account_id) p
 where a.account_id = p.account_id and a.state in ('due', 'settled');
@@ -241,7 +243,8 @@ where a.account_id = f.account_id and a.state in ('due', 'settled');
 with named as (
     select integration_id from integration where tenant = %(tenant)s and name = %(name)s
 ), accounts as (
-    update account a set due_at = now(), applied = null, state = 'due', code = null, revision = a.revision + 1,
+    update account a set due_at = case when a.doubt > 0 then greatest(a.due_at, now()) else now() end, applied = null,
+        state = 'due', code = null, revision = a.revision + 1,
         attempts = 0, first_attempt_at = null
     from named where %(people)s and a.integration_id = named.integration_id and a.wanted is not null
 ), placements as (

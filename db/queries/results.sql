@@ -36,7 +36,7 @@ limit %(most)s;
 
 -- name: placements_by_id
 -- Enrolments whose completion is known now, with the result HR has so far.
-select p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at
+select p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at, r.event_id
 from placement p
 join account a using (account_id)
 left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
@@ -44,7 +44,7 @@ where p.placement_id = any(%(ids)s);
 
 -- name: placements_by_key
 -- The enrolments that rows of a report speak of, and the index of the row.
-select w.n, p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at
+select w.n, p.placement_id, p.enrolment_key, a.employee_key, p.course_code, r.outcome, r.completed_at, r.event_id
 from unnest(%(external_keys)s::text[], %(course_codes)s::text[]) with ordinality as w(external_key, course_code, n)
 join account a on a.integration_id = %(integration_id)s and a.external_key = w.external_key
 join placement p on p.account_id = a.account_id and p.provisioned_at is not null
@@ -55,16 +55,18 @@ where coalesce(c.code, p.course_code) = w.course_code or p.course_code = w.cours
 -- name: save_results
 -- One current result per enrolment.
 insert into result as r (result_id, tenant, integration_id, enrolment_key, employee_key, course_code, outcome, passed, grade,
-                         completed_at, synced_at, attempted_on, evidence)
+                         completed_at, synced_at, attempted_on, evidence, event_id)
 select u.result_id, %(tenant)s, %(integration_id)s, u.enrolment_key, u.employee_key, u.course_code, u.outcome, u.passed,
-       u.grade, u.completed_at, now(), u.attempted_on, u.evidence::jsonb
+       u.grade, u.completed_at, now(), u.attempted_on, u.evidence::jsonb, u.event_id
 from unnest(%(result_ids)s::text[], %(enrolments)s::text[], %(employees)s::text[], %(courses)s::text[], %(outcomes)s::text[],
             %(passed)s::boolean[], %(grades)s::numeric[], %(completed_at)s::timestamptz[], %(attempted_on)s::date[],
-            %(evidence)s::text[])
-     as u(result_id, enrolment_key, employee_key, course_code, outcome, passed, grade, completed_at, attempted_on, evidence)
+            %(evidence)s::text[], %(event_ids)s::text[])
+     as u(result_id, enrolment_key, employee_key, course_code, outcome, passed, grade, completed_at, attempted_on, evidence,
+          event_id)
 on conflict (integration_id, enrolment_key, unit_code) do update
 set outcome = excluded.outcome, passed = excluded.passed, grade = excluded.grade, completed_at = excluded.completed_at,
-    synced_at = excluded.synced_at, attempted_on = excluded.attempted_on, evidence = excluded.evidence;
+    synced_at = excluded.synced_at, attempted_on = excluded.attempted_on, evidence = excluded.evidence,
+    event_id = excluded.event_id;
 
 -- name: save_result_events
 -- Each completion is announced once.

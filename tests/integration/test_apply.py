@@ -121,7 +121,8 @@ def test_every_order_of_five_facts_ends_in_the_same_wanted_state(pool: Pool, tog
         for facts, order in zip(map(hire_to_rehire, people), permutations(range(5)), strict=True)
     ]
     rounds = [*zip(*orders, strict=True)]
-    at_work.receive(*(said for every in rounds for said in every)) if together else None
+    if together:
+        at_work.receive(*(said for every in rounds for said in every))
     for every in rounds:
         at_work.tell(*every)
     at_work.run("update inbox set state = 'received'")

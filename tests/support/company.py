@@ -92,6 +92,19 @@ def all_provisioned(made: Installation, people: int = len(PEOPLE)) -> bool:
     )
 
 
+def all_planned(made: Installation) -> bool:
+    """All of HR's events are applied and everybody has an account to come."""
+    return bool(
+        made.one("select count(*) from inbox where state <> 'applied'") == 0
+        and made.one("select count(*) from account") == len(PEOPLE)
+    )
+
+
+def all_announced(made: Installation) -> bool:
+    """Upstream has been told of everything."""
+    return bool(made.one("select count(*) from outbox where published_at is null") == 0)
+
+
 def all_reported(made: Installation) -> bool:
     """Every completion is a result, and everything has been announced."""
     return bool(

@@ -94,9 +94,7 @@ def _each_result_is_announced_once(made: Installation, announced: Mapping[str, M
     assert set(held.values()) <= {1}, "I5"
 
 
-def _outcome(
-    made: Installation, ledger: list[dict[str, Any]], announced: Mapping[str, Mapping[str, Any]]
-) -> Outcome:
+def _outcome(made: Installation, ledger: list[dict[str, Any]], announced: Mapping[str, Mapping[str, Any]]) -> Outcome:
     enrolled = {(e["idnumber"], e["course"]): e for e in ledger if e["kind"] == "enrolled"}
     results = made.rows(
         "select result_id, enrolment_key, outcome, passed, grade, completed_at, attempted_on from result"

@@ -304,9 +304,12 @@ def test_only_the_one_user_that_is_certainly_this_person_is_linked(
         assert decided.how in match_by or (ours and decided.how == "external_key")
     elif isinstance(decided, Park):
         assert marked
-    else:
+    elif isinstance(decided, Create):
         assert not marked
-        assert isinstance(decided, Create) == wanted_if_absent
+        assert wanted_if_absent
+    else:
+        assert not wanted_if_absent
+        assert not any(user.external_key == goal.external_key for user in marked)
 
 
 @given(found=STATES.flatmap(lambda users: st.permutations(users).map(lambda other: (users, other))))

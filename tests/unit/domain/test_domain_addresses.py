@@ -102,6 +102,14 @@ def test_a_made_up_address_is_made_of_id_and_employee_number() -> None:
     assert is_pseudo(made)
 
 
+@pytest.mark.parametrize("id_number", ["80.01", "80..01", ".80.(.).01.", "80.\u200b.01"])
+def test_a_made_up_address_never_has_two_dots_together(id_number: str) -> None:
+    """R63: two would make it no address."""
+    made = pseudo_address(employee(id_number=id_number), "hr.example.org")
+
+    assert made == "80.01.1002@undeliverable.hr.example.org"
+
+
 @pytest.mark.parametrize(
     ("said", "missing"),
     [

@@ -26,7 +26,7 @@ def completion(at: datetime | None = NOON, grade: str | None = None) -> Completi
 def decided(
     found: Completion, settings: Results | None = None, held: Held | None = None, **other: Any
 ) -> Result | None:
-    given_ = {"integration_id": 1, "enrolment_key": "EN-1", "today": TODAY} | other
+    given_: dict[str, Any] = {"integration_id": 1, "enrolment_key": "EN-1", "today": TODAY} | other
     return decide_result(completion=found, settings=settings or results(), held=held, **given_)
 
 
@@ -83,7 +83,7 @@ def test_the_same_completion_twice_is_one_result(found: Completion, settings: Re
     """I5, R150: the second poll finds nothing new."""
     first = recorded(found, settings)
 
-    assert decided(found, settings, Held(first.outcome, first.completed_at)) is None
+    assert decided(found, settings, Held(first.outcome, first.completed_at, "event-0")) is None
 
 
 def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> None:
@@ -91,7 +91,7 @@ def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> N
     exact = completion(NOON + timedelta(seconds=37))
     first = recorded(exact)
 
-    assert decided(completion(NOON), held=Held(first.outcome, first.completed_at)) is None
+    assert decided(completion(NOON), held=Held(first.outcome, first.completed_at, "event-0")) is None
     assert recorded(completion(NOON)).event_id == first.event_id
 
 
@@ -99,9 +99,9 @@ def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> N
     ("held", "kind"),
     [
         (None, "recorded"),
-        (Held("C", NOON - timedelta(days=1)), "corrected"),
-        (Held("C", None), "corrected"),
-        (Held("NYC", NOON), "corrected"),
+        (Held("C", NOON - timedelta(days=1), "event-0"), "corrected"),
+        (Held("C", None, "event-0"), "corrected"),
+        (Held("NYC", NOON, "event-0"), "corrected"),
     ],
 )
 def test_another_date_or_outcome_corrects_the_result(held: Held | None, kind: str) -> None:
@@ -113,8 +113,8 @@ def test_a_grade_that_changes_no_outcome_corrects_nothing() -> None:
     """G6."""
     settings = results(pass_grade=50)
 
-    assert decided(completion(grade="80"), settings, Held("C", NOON)) is None
-    assert recorded(completion(grade="40"), settings, Held("C", NOON)).outcome == "NYC"
+    assert decided(completion(grade="80"), settings, Held("C", NOON, "event-0")) is None
+    assert recorded(completion(grade="40"), settings, Held("C", NOON, "event-0")).outcome == "NYC"
 
 
 @given(found=COMPLETIONS, settings=SETTINGS)
@@ -218,3 +218,14 @@ def test_what_is_told_again_has_the_same_id_and_another_thing_has_another() -> N
     assert first.event_id == again.event_id
     assert len({first.event_id, other.event_id, provisioned.event_id}) == 3
     assert json.loads(provisioned.body)["data"]["provisioned_at"] == "2026-06-01T12:00:00+00:00"
+
+
+def test_a_correction_back_to_the_first_outcome_is_told_too() -> None:
+    """G6, I5: competent, not yet, competent again on the same day are three announcements."""
+    settings = results(pass_grade="50")
+    first = recorded(completion(grade="80"), settings)
+    second = recorded(completion(grade="40"), settings, Held(first.outcome, first.completed_at, first.event_id))
+    third = recorded(completion(grade="80"), settings, Held(second.outcome, second.completed_at, second.event_id))
+
+    assert [first.outcome, second.outcome, third.outcome] == ["C", "NYC", "C"]
+    assert len({first.event_id, second.event_id, third.event_id}) == 3

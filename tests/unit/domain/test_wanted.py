@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.accounts import suspended_if_linked
 from domain.events import CourseEnrolment, Employee
 from domain.scope import out_of_scope
 from domain.wanted import AccountState, PersonFacts, account_state, placement_states
@@ -87,7 +88,34 @@ def test_with_faulty_data_out_of_scope_stays_the_reason() -> None:
 
     state = account_state(facts(employee(emails=[])), settings, NOBODY)
 
-    assert (state.state, state.code) == ("out_of_scope", "payroll_not_selected")
+    assert state.wanted == suspended_if_linked("E-1002", "payroll_not_selected")
+
+
+def test_somebody_who_was_never_ours_is_not_touched_for_being_out_of_scope() -> None:
+    """R20, S15: only an account that is linked already is suspended."""
+    settings = integration(payrolls="selected", when_out_of_scope="suspend")
+
+    state = account_state(facts(employee()), settings, NOBODY)
+
+    assert state.wanted is not None
+    assert state.wanted.linked_only
+    assert state.wanted.fields() == {"suspended": True}
+
+
+def test_a_leaver_with_faulty_facts_is_suspended_all_the_same() -> None:
+    """R55: whoever leaves must lose access, even when HR has emptied the record."""
+    state = account_state(facts(employee(status="terminated", emails=[])), integration(), NOBODY)
+
+    assert (state.state, state.wanted) == ("due", suspended_if_linked("E-1002"))
+
+
+def test_tentative_bookings_give_nobody_an_account() -> None:
+    settings = integration(people={"accounts_for": "enrolled"})
+
+    tentative = account_state(facts(employee(), enrolment(booking_status="tentative")), settings, NOBODY)
+    confirmed = account_state(facts(employee(), enrolment()), settings, NOBODY)
+
+    assert (tentative.state, tentative.code, confirmed.state) == ("waiting", "not_enrolled", "due")
 
 
 def test_ticking_the_payroll_brings_the_person_in() -> None:
@@ -109,10 +137,10 @@ def test_an_enrolment_before_its_employee_waits() -> None:
 
 @pytest.mark.parametrize("person", [None, employee()])
 def test_whoever_is_erased_stays_away(person: Employee | None) -> None:
-    """J9: whatever else arrived."""
+    """J9: whatever else arrived; an account that is there is suspended."""
     state = account_state(facts(person, enrolment(), erased=True), integration(), NOBODY)
 
-    assert (state.state, state.code, state.wanted) == ("parked", "person_erased", None)
+    assert state.wanted == suspended_if_linked("E-1002", "person_erased")
 
 
 def test_where_accounts_are_for_the_enrolled_the_others_wait() -> None:

@@ -295,15 +295,27 @@ def test_an_enrolment_that_moves_concerns_both_people() -> None:
 # From stored bytes
 
 
+def row(body: bytes, attributes: dict[str, Any] | None = None) -> InboxRow:
+    return InboxRow(inbox_id=1, event_id="given", body=body, attributes=attributes)
+
+
 def test_both_ways_of_sending_an_event_are_the_same_event() -> None:
     """Structured: everything in the body. Binary: the attributes as headers."""
     whole = event(data={"employee_key": "E-1"}, subject="E-1")
     attributes = {name: value for name, value in whole.items() if name != "data"}
 
-    structured = apply._event(InboxRow(1, json.dumps(whole).encode(), None))
-    binary = apply._event(InboxRow(1, json.dumps(whole["data"]).encode(), attributes))
+    structured = apply._event(row(json.dumps(whole).encode()))
+    binary = apply._event(row(json.dumps(whole["data"]).encode(), attributes))
 
     assert structured == binary
+    assert structured.envelope.id == whole["id"]
+
+
+def test_an_event_without_an_id_has_the_one_it_was_given() -> None:
+    """A12."""
+    nameless = {name: value for name, value in event().items() if name != "id"}
+
+    assert apply._event(row(json.dumps(nameless).encode())).envelope.id == "given"
 
 
 @pytest.mark.parametrize(
@@ -316,4 +328,4 @@ def test_both_ways_of_sending_an_event_are_the_same_event() -> None:
 )
 def test_a_stored_event_may_still_be_refused(body: bytes, family: type[BadEvent]) -> None:
     with pytest.raises(family):
-        apply._event(InboxRow(1, body, None))
+        apply._event(row(body))
