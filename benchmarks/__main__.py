@@ -31,7 +31,7 @@ def main(names: list[str]) -> int:
         console.print(f"[bold]{name}[/]")
         measure: Callable[[Callable[[str], None]], list[Figure]] = importlib.import_module(f"benchmarks.{name}").measure
         figures += measure(lambda line: console.print(f"  {line}"))
-        save(figures)
+        save(figures, keep_others=bool(names))
         console.print(f"  took {time.monotonic() - started:.0f} s")
     console.print(_table(figures))
     return 0 if all(figure.met is not False for figure in figures) else 1

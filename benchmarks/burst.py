@@ -133,4 +133,4 @@ def _asked(moodle: Moodle, people: Sequence[Hire]) -> list[tuple[dict[str, Any],
 
 
 def _last_enrolment(calls: list[dict[str, Any]]) -> float:
-    return max(call["at"] + call["duration"] for call in calls if call["function"] == "enrol_manual_enrol_users")
+    return max(float(call["at"] + call["duration"]) for call in calls if call["function"] == "enrol_manual_enrol_users")

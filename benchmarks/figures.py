@@ -60,13 +60,13 @@ def percentile(values: Iterable[float], share: float) -> float:
     return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered) + 0.499999) - 1))]
 
 
-def save(figures: Sequence[Figure], path: Path = RESULTS) -> None:
+def save(figures: Sequence[Figure], *, keep_others: bool, path: Path = RESULTS) -> None:
     """
-    The file holds these figures, and those it had under other names.
+    The file holds these figures, and those it had under other names if they are to be kept.
     """
     measured = {figure.name for figure in figures}
-    kept = [entry for entry in json.loads(path.read_text())] if path.exists() else []
-    entries = [entry for entry in kept if entry["name"] not in measured] + [asdict(figure) for figure in figures]
+    before = json.loads(path.read_text(encoding="utf-8")) if keep_others and path.exists() else []
+    entries = [entry for entry in before if entry["name"] not in measured] + [asdict(figure) for figure in figures]
     path.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 

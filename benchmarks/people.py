@@ -82,7 +82,9 @@ def all_events(people: list[Hire]) -> Iterator[OutgoingEvent]:
         yield from hire.events()
 
 
-def event(event_id: str, kind: str, subject: str, data: dict[str, Any], *, at: str = "2026-02-01T09:00:00Z") -> OutgoingEvent:
+def event(
+    event_id: str, kind: str, subject: str, data: dict[str, Any], *, at: str = "2026-02-01T09:00:00Z"
+) -> OutgoingEvent:
     """A structured CloudEvent for the exchange of events."""
     content = {
         "specversion": "1.0",

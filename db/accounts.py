@@ -14,7 +14,7 @@ from domain.accounts import WantedAccount
 from domain.announcements import Announcement
 from domain.enrolments import WantedPlacement
 from domain.integration import IntegrationSettings
-from domain.lms import LmsCourse, UserFields
+from domain.lms import UserFields
 
 SQL = statements("accounts")
 
@@ -53,6 +53,7 @@ class ClaimedAccount:
     doubt: int
     lease_token: int
     running_for: timedelta
+    sync_run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class AccountEnd:
     """How one account ended. `burnt` counts the attempt; an outage of the site does not."""
 
     account: ClaimedAccount
-    state: Literal["due", "settled", "parked", "out_of_scope"]
+    state: Literal["due", "settled", "parked", "out_of_scope", "staged"]
     code: str | None = None
     wait: timedelta | None = None
     burnt: bool = True
@@ -114,7 +115,7 @@ class PlacementEnd:
 class Problem:
     """Something that needs a person."""
 
-    kind: Literal["account", "placement", "integration", "course"]
+    kind: Literal["account", "placement", "integration", "course", "guard"]
     subject_id: str
     code: str
     detail: str
@@ -153,6 +154,10 @@ class WorkStore:
         """What is due, for us alone until the lease ends; the attempt is counted."""
         return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease)]
 
+    def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
+        """These people's accounts with state and code, as they are; nothing is claimed."""
+        return [(_claimed(row[:-2]), row[-2], row[-1]) for row in self._rows("look_accounts", keys=list(keys))]
+
     def placements_of(self, accounts: Iterable[ClaimedAccount]) -> list[ClaimedPlacement]:
         rows = self._rows("placements_of", ids=[account.account_id for account in accounts])
         return [_placement(row) for row in rows]
@@ -170,6 +175,18 @@ class WorkStore:
     def linked_elsewhere(self, user_ids: Iterable[str]) -> dict[str, int]:
         """Account id per LMS user id that is linked already."""
         return dict(self._rows("linked_elsewhere", user_ids=list(user_ids)))
+
+    def all_links(self) -> dict[str, int]:
+        """Account id per LMS user id."""
+        return dict(self._rows("all_links"))
+
+    def all_usernames(self) -> dict[str, int]:
+        """Account id per user name."""
+        return dict(self._rows("all_usernames"))
+
+    def refused(self, account_ids: Iterable[int]) -> dict[int, list[str]]:
+        """LMS users that a person said are somebody else, by account id."""
+        return dict(self._rows("refused", ids=list(account_ids)))
 
     def usernames_reserved(self, usernames: Iterable[str]) -> dict[str, int]:
         """Account id per user name that is reserved already."""
@@ -245,8 +262,9 @@ class WorkStore:
                 details=[problem.detail for problem in problems],
             )
 
-    def resolve_failures(self, kind: str, ids: Iterable[int | str]) -> None:
-        self._rows("resolve_failures", kind=kind, ids=[str(subject_id) for subject_id in ids])
+    def resolve_failures(self, kind: str, ids: Iterable[int | str], *, keep: Sequence[str] = ()) -> None:
+        """What was wrong with these is over, except under the codes to `keep`."""
+        self._rows("resolve_failures", kind=kind, ids=[str(subject_id) for subject_id in ids], keep=list(keep))
 
     def write_timeline(self, tenant: str, entries: Sequence[Entry]) -> None:
         if entries:
@@ -301,21 +319,6 @@ class WorkStore:
 
     def release(self) -> bool:
         return bool(self._rows("release"))
-
-    def save_courses(self, courses: Sequence[LmsCourse]) -> None:
-        """The site's catalogue is this; enrolments that waited for one of these courses are due."""
-        self._rows(
-            "save_courses",
-            ids=[course.course_id for course in courses],
-            codes=[course.code for course in courses],
-            short_names=[course.short_name for course in courses],
-            titles=[course.title for course in courses],
-            visible=[course.visible for course in courses],
-            tracks=[course.tracks_completion for course in courses],
-        )
-        self._rows("forget_courses", ids=[course.course_id for course in courses])
-        self._rows("courses_seen")
-        self._rows("unpark_found_courses")
 
     def now(self) -> datetime:
         """The database's time: the one clock that all processes share."""

@@ -1,5 +1,6 @@
 """Integrations as people set them up."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -70,12 +71,26 @@ def add_integration(
     return integration_id
 
 
-def change_settings(db: Db, integration: IntegrationRow, settings: IntegrationSettings) -> None:
-    """The integration works by these settings from now on; everybody is looked at again."""
-    values = {"integration_id": integration.integration_id, "settings": settings.model_dump_json()}
-    db.execute(SQL["change_settings"], values)
+def change_settings(db: Db, integration: IntegrationRow, settings: IntegrationSettings) -> bool:
+    """
+    The integration works by these settings from now on; everybody is looked at again.
+
+    Returns:
+        False when somebody else changed them since this row was read; then nothing is done.
+
+    Raises:
+        LmsTaken: Another integration serves the LMS at the new address.
+    """
+    values = {
+        "integration_id": integration.integration_id,
+        "settings": settings.model_dump_json(),
+        "version": integration.settings_version,
+    }
+    if db.execute(SQL["change_settings"], values).fetchone() is None:
+        return False
     db.execute(SQL["keep_settings"], {"integration_id": integration.integration_id})
     db.execute(SQL["sweep_everybody"], {"tenant": integration.tenant})
+    return True
 
 
 def replace_token(db: Db, integration: IntegrationRow, token: Secret, *, key: bytes) -> None:
@@ -91,7 +106,74 @@ def set_state(db: Db, integration: IntegrationRow, state: Literal["active", "pau
         db.execute(SQL["sweep_everybody"], {"tenant": integration.tenant})
 
 
-def integrations(db: Db, tenant: str | None = None, name: str | None = None) -> list[IntegrationRow]:
-    """The integrations that match, by tenant and name."""
+def integrations(
+    db: Db, tenant: str | None = None, name: str | None = None, *, removed: bool = False
+) -> list[IntegrationRow]:
+    """The integrations that match, by tenant and name; those that were removed only when asked for."""
     with db.cursor(row_factory=class_row(IntegrationRow)) as cursor:
-        return cursor.execute(SQL["integrations"], {"tenant": tenant, "name": name}).fetchall()
+        return cursor.execute(SQL["integrations"], {"tenant": tenant, "name": name, "removed": removed}).fetchall()
+
+
+def replace_password(db: Db, integration: IntegrationRow, password: Secret | None, *, key: bytes) -> None:
+    """Newcomers get this password from now on."""
+    bound = bound_to(integration.tenant, integration.name, "password")
+    sealed = seal(password, key=key, bound_to=bound) if password else None
+    db.execute(SQL["replace_password"], {"integration_id": integration.integration_id, "password": sealed})
+
+
+def enable(db: Db, integration: IntegrationRow) -> str | None:
+    """
+    What waited is done from now on.
+
+    Returns:
+        The state it was in; None when it was active already, or is removed.
+    """
+    values = {"integration_id": integration.integration_id}
+    row = db.cursor(row_factory=tuple_row).execute(SQL["enable"], values).fetchone()
+    if row is None:
+        return None
+    db.execute(SQL["sweep_everybody"], {"tenant": integration.tenant})
+    return str(row[0])
+
+
+def remove(db: Db, integration: IntegrationRow) -> bool:
+    """Nobody calls the LMS any more; what was done there and is known here stays. False when it was so already."""
+    values = {"integration_id": integration.integration_id}
+    if db.execute(SQL["remove"], values).fetchone() is None:
+        return False
+    db.execute(SQL["forget_failures"], values)
+    return True
+
+
+def note(db: Db, integration: IntegrationRow, kind: str, **data: Any) -> None:
+    """A person did this with the integration."""
+    values = {"tenant": integration.tenant, "integration_id": integration.integration_id, "kind": kind}
+    db.execute(SQL["note_integration"], values | {"data": json.dumps(data)})
+
+
+def linked_people(db: Db, integration: IntegrationRow) -> int:
+    """How many people have an account in the LMS."""
+    values = {"integration_id": integration.integration_id}
+    row = db.cursor(row_factory=tuple_row).execute(SQL["linked_people"], values).fetchone()
+    assert row is not None  # noqa: S101 - a count has a row
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True)
+class PayrollRow:
+    """A payroll that HR has named; None stands for people without one. `employed` leaves out those who left."""
+
+    payroll: str | None
+    name: str
+    people: int
+    employed: int
+    linked: int
+
+
+def payrolls(db: Db, integration: IntegrationRow) -> tuple[list[PayrollRow], dict[tuple[str, str], bool]]:
+    """The tenant's payrolls as this integration sees them, and HR's words on their scope."""
+    values = {"integration_id": integration.integration_id, "tenant": integration.tenant}
+    cursor = db.cursor(row_factory=tuple_row)
+    rows = [PayrollRow(*row) for row in cursor.execute(SQL["payrolls"], values).fetchall()]
+    words = cursor.execute(SQL["payroll_words"], values).fetchall()
+    return rows, {(payroll, integration): enabled for payroll, integration, enabled in words}

@@ -13,8 +13,12 @@ from psycopg.rows import tuple_row
 from db.failures import translated
 from db.pool import Db
 from db.statements import statements
+from db.sync_runs import ask_by_name
 from domain.events import Course, CourseEnrolment, Employee, Event, Freshness, Payroll
+from domain.fields import FIELD_CODES, as_seen
 from domain.integration import IntegrationSettings
+from domain.lms import LmsField
+from domain.syncing import Flow
 from domain.wanted import AccountState, PersonFacts, PlacementState
 
 SQL = statements("facts")
@@ -183,10 +187,9 @@ class FactStore:
         if fact.lms_course_id:
             self._rows("unpark_linked_course", course_code=fact.course_code, integration=fact.integration or "")
 
-    def request_sync(self, integration: str, flows: Iterable[str]) -> bool:
-        """Have everything of the integration looked at again; False when there is none of this name."""
-        asked = {flow: flow in set(flows) for flow in ("people", "courses", "results")}
-        return bool(self._rows("request_sync", name=integration, **asked))
+    def request_sync(self, integration: str, flows: Iterable[Flow], *, enrolments: bool = False) -> bool:
+        """Have everything of these flows read again; False when there is no integration of this name."""
+        return bool(ask_by_name(self._db, self._tenant, integration, flows, by="event", enrolments=enrolments))
 
     # Sweeps
 
@@ -221,9 +224,26 @@ class FactStore:
     def enabled_payrolls(self) -> dict[tuple[str, str], bool]:
         return {(payroll, integration): enabled for payroll, integration, enabled in self._rows("enabled_payrolls")}
 
+    def payroll_details(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """HR's own fields of each payroll, its name included, by payroll and integration name."""
+        return {
+            (payroll, integration): {"name": data.get("name")} | (data.get("attributes") or {})
+            for payroll, integration, data in self._rows("payroll_details")
+        }
+
+    def _settings(self, integration_id: int, settings: Any) -> IntegrationSettings:
+        """The settings, their profile fields with the types and options that the LMS was last seen with."""
+        chosen = IntegrationSettings.model_validate(settings)
+        if not chosen.people.fields:
+            return chosen
+        rows = self._rows("profile_fields_of", integration_id=integration_id)
+        seen = {name: LmsField("user", name, kind, label, opt and tuple(opt)) for name, kind, label, opt in rows}
+        people = chosen.people.model_copy(update={"fields": as_seen(chosen.people.fields, seen)})
+        return chosen.model_copy(update={"people": people})
+
     def integrations(self) -> list[IntegrationRow]:
         return [
-            IntegrationRow(integration_id, IntegrationSettings.model_validate(settings), version)
+            IntegrationRow(integration_id, self._settings(integration_id, settings), version)
             for integration_id, settings, version, _ in self._rows("integrations_of")
         ]
 
@@ -251,7 +271,22 @@ class FactStore:
             self._rows(
                 "fail_accounts", integration_id=integration.integration_id, ids=ids, codes=codes, details=details
             )
+        self._fail_fields(integration, {row[0]: states[row[3]] for row in changed})
         return {row[0] for row in changed}
+
+    def _fail_fields(self, integration: IntegrationRow, states: Mapping[int, AccountState]) -> None:
+        """Profile fields that cannot be sent become visible: one failure per account and cause (R32)."""
+        failures = [
+            (account_id, code, "; ".join(f"{p.lms_field} {p.detail}" for p in problems))
+            for account_id, state in states.items()
+            for code in FIELD_CODES
+            if state.wanted and (problems := [p for p in state.wanted.skipped if p.code == code])
+        ]
+        if failures:
+            ids, codes, details = (list(column) for column in zip(*failures, strict=True))
+            self._rows(
+                "fail_accounts", integration_id=integration.integration_id, ids=ids, codes=codes, details=details
+            )
 
     def account_ids(self, integration: IntegrationRow, keys: Sequence[str]) -> dict[str, int]:
         return dict(self._rows("account_ids", integration_id=integration.integration_id, keys=keys))

@@ -66,6 +66,13 @@ def _milliseconds(duration: timedelta) -> int:
 
 
 @contextmanager
+def rehearsal(pool: Pool) -> Iterator[Db]:
+    """A transaction whose writes nobody ever sees: always rolled back at the end of the block."""
+    with translated(), pool.connection() as connection, connection.transaction(force_rollback=True):
+        yield connection
+
+
+@contextmanager
 def transaction(pool: Pool) -> Iterator[Db]:
     """
     One transaction: committed at the end of the block, rolled back when it raises.

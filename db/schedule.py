@@ -1,6 +1,6 @@
 """What is due, as far as the scheduler needs to know it: scopes, never people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg.rows import scalar_row
 
@@ -12,12 +12,14 @@ SQL = statements("schedule")
 
 @dataclass(frozen=True, slots=True)
 class DueScopes:
-    """Tenants to apply for; integrations to provision, to poll, and to read the catalogue of."""
+    """Tenants to apply for; integrations to provision, to poll, to read the catalogue of, and to read anew."""
 
     apply: list[str]
     provision: list[int]
     poll: list[int]
     catalogue: list[int]
+    checks: list[int] = field(default_factory=list)
+    sync: list[int] = field(default_factory=list)
 
 
 def due_scopes(db: Db) -> DueScopes:
@@ -25,12 +27,31 @@ def due_scopes(db: Db) -> DueScopes:
     with db.cursor(row_factory=scalar_row) as cursor:
         found = {
             name: cursor.execute(SQL[name]).fetchall()
-            for name in ("tenants_due", "provisions_due", "polls_due", "catalogues_due")
+            for name in ("tenants_due", "provisions_due", "polls_due", "catalogues_due", "syncs_due", "checks_due")
         }
-    return DueScopes(found["tenants_due"], found["provisions_due"], found["polls_due"], found["catalogues_due"])
+    return DueScopes(
+        found["tenants_due"],
+        found["provisions_due"],
+        found["polls_due"],
+        found["catalogues_due"],
+        found["syncs_due"],
+        found["checks_due"],
+    )
 
 
 def catalogues_due(db: Db) -> list[int]:
     """Integrations whose courses were not read lately."""
     with db.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(SQL["catalogues_due"]).fetchall()
+
+
+def checks_due(db: Db) -> list[int]:
+    """Integrations that want to be looked at as a whole."""
+    with db.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(SQL["checks_due"]).fetchall()
+
+
+def syncs_due(db: Db) -> list[int]:
+    """Integrations whose people are to be read again, or whose run over them is to be ended."""
+    with db.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(SQL["syncs_due"]).fetchall()

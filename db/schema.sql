@@ -14,21 +14,42 @@ create table integration (
     integration_id    bigint generated always as identity primary key,
     tenant            text not null references tenant,
     name              text not null,
-    url               text not null unique,          -- one LMS serves one integration (R13)
+    url               text not null,
+    -- One LMS serves one integration (R13): the address without what does not tell sites apart.
+    url_key           text not null generated always as (lower(regexp_replace(url, '^https?://', ''))) stored,
     settings          jsonb not null,
     settings_version  integer not null default 1,
     token_sealed      bytea not null,
     password_sealed   bytea,
-    state             text not null default 'draft' check (state in ('draft', 'active', 'paused', 'quarantined')),
+    state             text not null default 'draft' check (state in ('draft', 'active', 'paused', 'quarantined', 'removed')),
     hold_code         text,
     hold_detail       text,
     held_since        timestamptz,
     resume_at         timestamptz,                   -- no call before: outages and requests to slow down
     outages           integer not null default 0,    -- in a row; reset by the first answer
     courses_seen_at   timestamptz,
+    courses_retry_at  timestamptz,                   -- reading the courses failed; not before
+    site_url          text,                          -- who the site said it was when it was last enabled (R69)
+    site_name         text,
+    checked_at        timestamptz,                   -- last self-check whose lines were kept
     added_at          timestamptz not null default now(),
-    unique (tenant, name),
     check ((state = 'quarantined') = (hold_code is not null))
+);
+-- A removed integration keeps its history; its name and its site are free again (R179).
+create unique index integration_tenant_name_key on integration (tenant, name) where state <> 'removed';
+create unique index integration_url_key on integration (url_key) where state <> 'removed';
+
+create table integration_check (                     -- the last self-check, line by line
+    integration_id  bigint not null references integration,
+    name            text not null,
+    position        integer not null,
+    state           text not null check (state in ('ok', 'failed', 'warning', 'not checked')),
+    detail          text not null default '',
+    code            text not null default '',
+    holds           text not null default '' check (holds in ('', 'results', 'everything')),
+    since           timestamptz not null default now(),
+    checked_at      timestamptz not null default now(),
+    primary key (integration_id, name)
 );
 
 create table integration_settings (                  -- every version a decision may refer to
@@ -47,10 +68,62 @@ create table lms_course (                            -- what the LMS holds, as l
     title           text not null,
     visible         boolean not null,
     tracks_completion boolean,
+    category        text,                            -- its name there
+    starts_at       timestamptz,
+    told            jsonb,                           -- what HR knows: the data of the last lms.course.observed.v1
+    told_by         text,                            -- that event's id
+    problem         text,                            -- why HR is not told
+    gone            boolean not null default false,  -- the LMS has it no more; kept, because HR has it
+    first_seen_at   timestamptz not null default now(),
     observed_at     timestamptz not null default now(),
-    primary key (integration_id, lms_course_id)
+    primary key (integration_id, lms_course_id),
+    check ((told is null) = (told_by is null))
 );
-create index lms_course_by_code on lms_course (integration_id, code);
+create index lms_course_by_code on lms_course (integration_id, code) where not gone;
+create index lms_course_by_told_code on lms_course (integration_id, (told ->> 'code')) where not gone;
+
+create table sync_run (                              -- one reading of everything in one flow
+    run_id          bigint generated always as identity primary key,
+    integration_id  bigint not null references integration,
+    flow            text not null check (flow in ('people', 'courses', 'results')),
+    state           text not null default 'running' check (state in ('running', 'done', 'failed')),
+    asked_by        text not null,
+    enrolments      boolean not null default false,  -- write every enrolment again, too
+    expected        integer,                         -- people to read, where that is known beforehand
+    created         integer not null default 0,
+    updated         integer not null default 0,
+    skipped         integer not null default 0,
+    failed          integer not null default 0,
+    reasons         jsonb not null default '{}',     -- of what was skipped and what failed: code to count (R11)
+    calls           integer not null default 0,
+    code            text,                            -- why it failed, or what it waits for
+    started_at      timestamptz not null default now(),
+    done_at         timestamptz,
+    check ((state = 'running') = (done_at is null))
+);
+create unique index sync_run_open on sync_run (integration_id, flow) where done_at is null;
+create index sync_run_last on sync_run (integration_id, flow, started_at);
+
+create table flow_state (                            -- when each flow last worked, and last did not (R1)
+    integration_id  bigint not null references integration,
+    flow            text not null check (flow in ('people', 'courses', 'results')),
+    succeeded_at    timestamptz,
+    failed_at       timestamptz,
+    code            text,                            -- of the last failure
+    primary key (integration_id, flow)
+);
+
+create table lms_field (                             -- custom fields of the LMS, as far as a token could see them
+    integration_id  bigint not null references integration,
+    area            text not null check (area in ('user', 'course')),
+    shortname       text not null,
+    kind            text not null,                   -- in the LMS's own words
+    name            text not null,
+    options         text[],                          -- of a menu; null where they were not told
+    observed_at     timestamptz not null default now(),
+    gone            boolean not null default false,  -- seen once, and not the last time
+    primary key (integration_id, area, shortname)
+);
 
 -- Messages ----------------------------------------------------------------------------------------------------
 
@@ -80,6 +153,7 @@ create table inbox (
 create unique index inbox_once on inbox (event_key, body_sha256);
 create unique index inbox_event_once on inbox (event_key) where class = 'event';
 create index inbox_due on inbox (tenant, inbox_id) where state = 'received';
+create index inbox_by_subject on inbox using hash (subject);  -- hashed: a subject may be too long for a B-tree
 create index inbox_set_aside on inbox (tenant, code) where state in ('failed', 'set_aside');
 
 create table outbox (
@@ -165,8 +239,8 @@ create table account (                               -- one person in one integr
     tenant            text not null,
     integration_id    bigint not null references integration,
     employee_key      text not null,
-    state             text not null check (state in ('due', 'settled', 'parked', 'waiting', 'out_of_scope')),
-    code              text,                          -- why it is parked, waiting or out of scope
+    state             text not null check (state in ('due', 'settled', 'parked', 'waiting', 'out_of_scope', 'staged')),
+    code              text,                          -- why it is parked, waiting, staged or out of scope
     wanted            jsonb,                         -- domain.accounts.WantedAccount
     applied           jsonb,                         -- the fields the LMS is known to hold
     external_key      text,                          -- of the wanted account, for look-ups and collisions
@@ -175,8 +249,10 @@ create table account (                               -- one person in one integr
     settings_version  integer not null,
     revision          integer not null default 1,    -- grows with every change of what is wanted
     lms_user_id       text,
-    link              text check (link in ('created', 'external_key', 'email', 'given')),
+    link              text check (link in ('created', 'external_key', 'email', 'username', 'given')),
     linked_at         timestamptz,
+    refused           text[] not null default '{}',  -- LMS users that a person said are somebody else
+    suspended_at      timestamptz,                   -- when a suspension last passed the guard unasked
     due_at            timestamptz,
     urgency           smallint not null default 1 check (urgency between 0 and 2),
     attempts          integer not null default 0,    -- starts since the last success, counted at the start
@@ -185,9 +261,10 @@ create table account (                               -- one person in one integr
     doubt             smallint not null default 0,   -- look-ups still owed before a user may be made again
     lease_token       bigint,
     lease_until       timestamptz,
+    sync_run          bigint,                        -- the run that this account has still to be counted in
     changed_at        timestamptz not null default now(),
     unique (integration_id, employee_key),
-    check ((state in ('parked', 'waiting', 'out_of_scope')) = (code is not null)),
+    check ((state in ('parked', 'waiting', 'out_of_scope', 'staged')) = (code is not null)),
     check ((link is null) = (lms_user_id is null)),
     check ((lease_token is null) = (lease_until is null))
 );
@@ -196,7 +273,9 @@ create unique index account_lms_user on account (integration_id, lms_user_id) wh
 create index account_due on account (integration_id, starts, urgency, due_at) where due_at is not null;
 create index account_by_email on account (integration_id, email_key);
 create index account_by_external_key on account (integration_id, external_key);
+create index account_in_run on account (sync_run) where sync_run is not null;
 create index account_by_code on account (integration_id, state, code) where state <> 'settled';
+create index account_suspended on account (integration_id, suspended_at) where suspended_at is not null;
 
 create table placement (                             -- one enrolment in one integration
     placement_id      bigint generated always as identity primary key,
@@ -226,6 +305,31 @@ create index placement_by_account on placement (account_id);
 create index placement_by_course on placement (integration_id, course_code) where state = 'parked';
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
+
+create table guard (                                 -- more suspensions at once than pass unasked
+    guard_id        bigint generated always as identity primary key,
+    integration_id  bigint not null references integration,
+    payroll         text not null,                   -- empty: people without one
+    state           text not null default 'open' check (state in ('open', 'approved', 'rejected', 'undone')),
+    counted         integer not null,                -- suspensions within the window when it tripped, these included
+    "limit"         integer not null,
+    opened_at       timestamptz not null default now(),
+    decided_at      timestamptz,
+    decided_by      text,
+    reason          text,
+    check ((state = 'open') = (decided_at is null)),
+    check ((decided_at is null) = (decided_by is null)),
+    check ((decided_at is null) = (reason is null))
+);
+create unique index guard_open on guard (integration_id, payroll) where state = 'open';
+
+create table guard_item (                            -- whom it is about; the decision holds while HR says the same
+    guard_id    bigint not null references guard,
+    account_id  bigint not null references account,
+    wanted      jsonb not null,
+    primary key (guard_id, account_id)
+);
+create index guard_item_by_account on guard_item (account_id, guard_id);
 
 -- Results -----------------------------------------------------------------------------------------------------
 
@@ -290,7 +394,7 @@ create table failure (
     failure_id      bigint generated always as identity primary key,
     tenant          text,
     integration_id  bigint references integration,
-    subject_kind    text not null check (subject_kind in ('account', 'placement', 'inbox', 'integration', 'course')),
+    subject_kind    text not null check (subject_kind in ('account', 'placement', 'inbox', 'integration', 'course', 'guard')),
     subject_id      text not null,
     code            text not null,
     detail          text not null default '',

@@ -1,7 +1,7 @@
 """What the LMS should hold for a person, and what to do about an account given what the LMS holds."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +10,24 @@ from pydantic import BaseModel, ConfigDict
 from domain.addresses import choose_email, email_key
 from domain.errors import NeedsAttention
 from domain.events import Employee
+from domain.fields import EMPTY, FieldMap, FieldProblem
 from domain.integration import People
-from domain.lms import LmsUser, UserFields
+from domain.lms import CUSTOM, LmsUser, UserFields
 from domain.usernames import base_username
 
 MAX_STARTS = 3
 """Starts without an end before an account is held to kill its worker."""
+
+SUSPENDED_BY_STATUS: Mapping[str, bool] = {
+    "active": False,
+    "on_leave": False,  # away from work, not from learning
+    "suspended": True,
+    "terminated": True,
+}
+"""HR's statuses, and whether the LMS user is suspended (R55)."""
+
+Mark = Literal["external_key", "email", "username"]
+"""What an LMS user may be known by."""
 
 
 class WantedAccount(BaseModel):
@@ -27,6 +39,8 @@ class WantedAccount(BaseModel):
         linked_only: Only an account that is linked already is suspended, and nothing else of it changes: for people
             who no longer belong here, were erased, or left with facts too poor to find them by.
         out_of_scope: Why the person does not belong to the integration any more.
+        custom: What the mapped profile fields should hold; all others are never written (R30, R42).
+        skipped: Mapped fields that hold what cannot be sent.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,18 +54,21 @@ class WantedAccount(BaseModel):
     wanted_if_absent: bool = True
     linked_only: bool = False
     out_of_scope: str | None = None
+    custom: dict[str, str] = {}
+    skipped: tuple[FieldProblem, ...] = ()
 
     def fields(self) -> UserFields:
         """What is kept up to date; the user name is not, because people know theirs by heart."""
         if self.linked_only:
             return {"suspended": self.suspended}
-        return {
+        standard: UserFields = {
             "external_key": self.external_key,
             "email": self.email,
             "first_name": self.first_name,
             "last_name": self.last_name,
             "suspended": self.suspended,
         }
+        return standard | {CUSTOM + name: value for name, value in self.custom.items()}
 
 
 def suspended_if_linked(employee_key: str, out_of_scope: str | None = None) -> WantedAccount:
@@ -83,7 +100,7 @@ def wanted_account(person: Employee, settings: People) -> WantedAccount:
         first_name=_name(person.first_name, "first_name"),
         last_name=surname(person),
         username=base_username(person, email, settings),
-        suspended=person.status in ("suspended", "terminated"),
+        suspended=SUSPENDED_BY_STATUS[person.status],
         wanted_if_absent=person.status != "terminated",
     )
 
@@ -129,7 +146,7 @@ class Link:
     """This LMS user is the person; bring `changes` in line."""
 
     user_id: str
-    how: Literal["external_key", "email", "given"]
+    how: Mark
     changes: UserFields
 
 
@@ -162,14 +179,62 @@ def plan_linked(wanted: WantedAccount, user_id: str, applied: UserFields) -> Upd
     return Update(user_id, _changes(wanted, applied))
 
 
-def plan_unlinked(wanted: WantedAccount, found: Sequence[LmsUser], *, match_by: Sequence[str], ours: bool) -> Plan:
+def plan_newcomer(
+    wanted: WantedAccount,
+    found: Sequence[LmsUser],
+    *,
+    match_by: Sequence[str],
+    ours: bool,
+    owned: Collection[str] = (),
+    refused: Collection[str] = (),
+    maps: Sequence[FieldMap] = (),
+) -> Plan:
+    """
+    As `plan_unlinked`, and never an account that is somebody else's here, or that a person said is not this one.
+
+    Args:
+        owned: LMS users that are linked to other people.
+        refused: LMS users whose link to this person was broken by hand.
+        maps: The profile fields that are mapped.
+    """
+    marked = [user for user in found if _has_mark(user, wanted)]
+    for user in marked:
+        if user.user_id in owned:
+            return Park("account_of_another", f"LMS user {user.user_id} is linked to another person")
+        if user.user_id in refused:
+            return Park("link_refused", f"LMS user {user.user_id} was unlinked from this person by hand")
+    free = [user for user in found if user.user_id not in owned and user.user_id not in refused]
+    return plan_unlinked(wanted, free, match_by=match_by, ours=ours, maps=maps)
+
+
+def _has_mark(user: LmsUser, wanted: WantedAccount) -> bool:
+    return user.external_key == wanted.external_key or email_key(user.email) == email_key(wanted.email)
+
+
+def plan_unlinked(
+    wanted: WantedAccount,
+    found: Sequence[LmsUser],
+    *,
+    match_by: Sequence[str],
+    ours: bool,
+    maps: Sequence[FieldMap] = (),
+) -> Plan:
     """
     Link, create, leave or park somebody who has no link yet.
 
     Args:
-        found: Every LMS user that shares the external key or the address.
+        found: Every LMS user that shares the external key or the address, or the user name where that may link.
         ours: A create of ours may have made this user without our hearing of it.
+        maps: The profile fields that are mapped.
     """
+    plan = _planned(wanted, found, match_by, ours=ours)
+    if isinstance(plan, Link):
+        user = next(user for user in found if user.user_id == plan.user_id)
+        return Link(plan.user_id, plan.how, _changes(wanted, observed(user, maps)))
+    return plan
+
+
+def _planned(wanted: WantedAccount, found: Sequence[LmsUser], match_by: Sequence[str], *, ours: bool) -> Plan:
     by_key = [user for user in found if user.external_key == wanted.external_key]
     by_email = [user for user in found if email_key(user.email) == email_key(wanted.email)]
     if "external_key" in match_by and by_key:
@@ -187,12 +252,18 @@ def plan_unlinked(wanted: WantedAccount, found: Sequence[LmsUser], *, match_by: 
         return Leave() if gone else plan
     if by_key:
         return Park("external_key_taken", f"LMS user {by_key[0].user_id} has this external key already")
+    # A namesake's account is no obstacle: the newcomer gets a user name of their own (R170).
+    by_name = [user for user in found if user.username == wanted.username and _is_free(user, wanted)]
+    if "username" in match_by and by_name:
+        return _link(wanted, by_name, "username", others=())
     return Create() if wanted.wanted_if_absent else Leave()
 
 
-def _link(
-    wanted: WantedAccount, matches: Sequence[LmsUser], how: Literal["external_key", "email"], others: Sequence[LmsUser]
-) -> Link | Park:
+def _is_free(user: LmsUser, wanted: WantedAccount) -> bool:
+    return not user.protected and user.external_key in ("", wanted.external_key)
+
+
+def _link(wanted: WantedAccount, matches: Sequence[LmsUser], how: Mark, others: Sequence[LmsUser]) -> Link | Park:
     if len(matches) > 1:
         ids = ", ".join(sorted(user.user_id for user in matches))
         return Park("several_candidates", f"LMS users {ids} all match by {how}")
@@ -201,20 +272,24 @@ def _link(
         return Park("protected_account", f"LMS user {user.user_id} may not be touched")
     if user.external_key not in ("", wanted.external_key):
         return Park("account_of_another", f"LMS user {user.user_id} has this e-mail address and another external key")
-    if any(other.user_id != user.user_id for other in others):
+    another = next((other.user_id for other in others if other.user_id != user.user_id), None)
+    if another is not None:
         code, what = ("email_taken", "address") if how == "external_key" else ("external_key_taken", "external key")
-        return Park(code, f"LMS user {user.user_id} matches by {how}, another one has the {what}")
+        return Park(code, f"LMS user {user.user_id} matches by {how}, LMS user {another} has the {what}")
     return Link(user.user_id, how, _changes(wanted, observed(user)))
 
 
-def observed(user: LmsUser) -> UserFields:
-    """The fields we keep up to date, as the LMS holds them."""
-    return {
+def observed(user: LmsUser, maps: Sequence[FieldMap] = ()) -> UserFields:
+    """The fields we keep up to date, as the LMS holds them; of the profile fields the mapped ones, unset as empty."""
+    standard: UserFields = {
         "external_key": user.external_key,
         "email": user.email,
         "first_name": user.first_name,
         "last_name": user.last_name,
         "suspended": user.suspended,
+    }
+    return standard | {
+        CUSTOM + chosen.lms_field: user.custom.get(chosen.lms_field, EMPTY.get(chosen.kind, "")) for chosen in maps
     }
 
 

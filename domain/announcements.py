@@ -1,6 +1,7 @@
 """What we tell upstream: outbound events with ids that follow from their content, so that a second one is the same."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,21 @@ def enrolment_provisioned(
     }
     event_id = stable_id("provisioned", tenant, integration, enrolment_key, lms_course_id)
     return _announcement(event_id, "lms.enrolment.provisioned.v1", tenant, enrolment_key, at, data)
+
+
+def course_observed(
+    event_id: str, told: Mapping[str, Any], *, tenant: str, integration: str, at: datetime
+) -> Announcement:
+    """A course appeared in the LMS, or something that HR sees of it changed."""
+    data = {"integration": integration, **told}
+    return _announcement(event_id, "lms.course.observed.v1", tenant, str(told["lms_course_id"]), at, data)
+
+
+def sync_finished(run_id: int, *, tenant: str, integration: str, at: datetime, **said: Any) -> Announcement:
+    """A run over everything of one flow came to its end; `said` are flow, counts, calls and so on."""
+    event_id = stable_id("sync", tenant, integration, str(run_id))
+    data = {"integration": integration, "run_id": run_id, **said}
+    return _announcement(event_id, "lms.sync.finished.v1", tenant, integration, at, data)
 
 
 def result_recorded(

@@ -52,6 +52,15 @@ def _last_day(enrolment: CourseEnrolment) -> date | None:
     return max(given, default=None)
 
 
+def hindrance(*, due: bool, provisioned: bool, course_id: str | None, wanted_if_absent: bool) -> str | None:
+    """What keeps a placement that is due from being sent; None when nothing does."""
+    if due and not provisioned and not wanted_if_absent:
+        return "person_left"
+    if due and course_id is None:
+        return "course_not_found"
+    return None
+
+
 def due_at(enrolment: CourseEnrolment, settings: IntegrationSettings) -> datetime | None:
     """When the enrolment may be provisioned at the earliest; None is at once. A missed day is made up (R124)."""
     return _midnight(enrolment.export_on, settings)

@@ -186,6 +186,7 @@ class SyncRequest(Fact):
 
     integration: Key
     flows: list[Literal["people", "courses", "results"]] = ["people", "courses", "results"]
+    enrolments: bool = False
 
 
 FACT_TYPES: Mapping[str, type[Fact]] = {

@@ -39,7 +39,11 @@ Outcome = Done[T] | Failed
 
 @dataclass(frozen=True, slots=True)
 class LmsUser:
-    """A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us."""
+    """
+    A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us.
+
+    `custom` are the profile fields by short name, those that are unset left out.
+    """
 
     user_id: str
     username: str
@@ -50,10 +54,12 @@ class LmsUser:
     suspended: bool = False
     confirmed: bool = True
     protected: bool = False
+    custom: dict[str, str] = field(default_factory=dict, hash=False)
 
 
-UserField = Literal["external_key", "email", "first_name", "last_name", "suspended"]
-UserFields = dict[UserField, str | bool]
+CUSTOM = "custom."
+UserFields = dict[str, str | bool]
+"""external_key, email, first_name, last_name, suspended, and custom.<short name> for each profile field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class NewUser:
     language: str = ""
     password: str | None = field(default=None, repr=False)
     force_password_change: bool = True
+    custom: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,21 @@ class LmsEnrolment:
     suspended: bool
 
 
+CustomValue = str | bool | datetime | None
+"""A course's custom field: text and menu as text, checkbox as bool, date as an instant, unset as None."""
+
+
 @dataclass(frozen=True, slots=True)
 class LmsCourse:
-    """A course as the LMS holds it. `code` is its idnumber, or its short name where that is empty."""
+    """
+    A course as the LMS holds it. `code` is its idnumber, or its short name where that is empty.
+
+    Attributes:
+        visible: Learners see it; a course in a hidden category is not visible.
+        category: The category's name; None where there is none, or the token may not read it.
+        starts_at: None where the LMS holds none.
+        custom: Custom fields by short name, as far as the LMS shows them.
+    """
 
     course_id: str
     code: str
@@ -104,6 +123,29 @@ class LmsCourse:
     title: str
     visible: bool
     tracks_completion: bool | None
+    category_id: str = ""
+    category: str | None = None
+    starts_at: datetime | None = None
+    custom: dict[str, CustomValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LmsField:
+    """A field that the LMS's administrators added to users or courses; `options` is None where they are not told."""
+
+    area: Literal["user", "course"]
+    shortname: str
+    kind: str
+    name: str
+    options: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFields:
+    """The fields that could be seen, and in words why there may be others."""
+
+    fields: Sequence[LmsField]
+    gaps: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +247,9 @@ class LmsGateway(Protocol):
 
     def courses(self) -> Sequence[LmsCourse]:
         """Every course of the site, hidden ones included."""
+
+    def fields(self, user_ids: Sequence[str]) -> SeenFields:
+        """The custom fields of these users, of courses, and of wherever else the LMS tells of them (R28, R29)."""
 
     def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
         """How far each user is in the courses that the LMS shows for them (one call per user)."""

@@ -19,12 +19,14 @@ class Run(BaseModel):
     Attributes:
         plan: `report` reads everything, `recent` the report of what is new, `people` asks person by person.
         position: The next page of a report, or the last account asked.
+        sync_run: The run that somebody asked for before this pass began.
     """
 
     model_config = ConfigDict(frozen=True)
 
     plan: Literal["report", "recent", "people"]
     position: int = 0
+    sync_run: int | None = None
 
     def after(self, position: int) -> "Run":
         return self.model_copy(update={"position": position})

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 from domain.accounts import WantedAccount, suspended_if_linked, wanted_account
 from domain.addresses import email_key
 from domain.enrolments import WantedPlacement, due_at, refusal, wanted_placement
 from domain.errors import NeedsAttention
 from domain.events import CourseEnrolment, Employee
+from domain.fields import mapped_values
 from domain.integration import IntegrationSettings
 from domain.scope import out_of_scope
 
@@ -49,8 +51,15 @@ class PersonFacts:
     enrolments: tuple[CourseEnrolment, ...]
 
 
+PayrollDetails = Mapping[tuple[str, str], Mapping[str, Any]]
+"""HR's own fields of each payroll, by payroll and integration name; an empty name stands for every integration."""
+
+
 def account_state(
-    facts: PersonFacts, settings: IntegrationSettings, enabled_payrolls: Mapping[tuple[str, str], bool]
+    facts: PersonFacts,
+    settings: IntegrationSettings,
+    enabled_payrolls: Mapping[tuple[str, str], bool],
+    payroll_details: PayrollDetails = MappingProxyType({}),
 ) -> AccountState:
     """The account one integration should hold for this person; a reason where it should hold none."""
     if facts.erased:
@@ -71,7 +80,19 @@ def account_state(
         if person.status == "terminated":
             return AccountState("due", suspended_if_linked(facts.employee_key))
         return AccountState("parked", code=problem.code, detail=problem.detail)
-    return AccountState("due", wanted=wanted)
+    return AccountState("due", wanted=_with_fields(wanted, person, settings, payroll_details))
+
+
+def _with_fields(
+    wanted: WantedAccount, person: Employee, settings: IntegrationSettings, payroll_details: PayrollDetails
+) -> WantedAccount:
+    """The account with its profile fields; a field that cannot be sent costs only itself (R32)."""
+    if not settings.people.fields:
+        return wanted
+    payroll = person.payroll or ""
+    details = payroll_details.get((payroll, settings.name), payroll_details.get((payroll, ""), {}))
+    values, problems = mapped_values(person, details, settings.people.fields, settings.zone())
+    return wanted.model_copy(update={"custom": values, "skipped": problems})
 
 
 def placement_states(enrolments: Iterable[CourseEnrolment], settings: IntegrationSettings) -> list[PlacementState]:

@@ -22,6 +22,7 @@ from domain.lms import (
     Pair,
     Progress,
     ReportPage,
+    SeenFields,
     Site,
     UserChange,
 )
@@ -29,8 +30,17 @@ from lms import moodle_answers as shapes
 from lms import moodle_records as records
 from lms.batches import MAX_ITEMS, Kind, deliver, one_by_one
 from lms.failures import failure_of
-from lms.moodle_answers import CompletionStatus, CourseOfUser, CreatedUser, UserGrades, UserRecord, Warned
+from lms.moodle_answers import (
+    CategoryRecord,
+    CompletionStatus,
+    CourseOfUser,
+    CreatedUser,
+    UserGrades,
+    UserRecord,
+    Warned,
+)
 from lms.moodle_calls import CallRecord, MoodleCalls, numbered
+from lms.moodle_fields import seen_fields
 from lms.moodle_reports import PAGE_SIZE, REPORT_SETTINGS, report_page
 from runtime.secrets import Secret
 
@@ -41,6 +51,7 @@ CREATE_USERS = "core_user_create_users"
 UPDATE_USERS = "core_user_update_users"
 ENROL_USERS = "enrol_manual_enrol_users"
 GET_COURSES = "core_course_get_courses"
+GET_CATEGORIES = "core_course_get_categories"
 GET_COURSES_OF_USER = "core_enrol_get_users_courses"
 GET_COMPLETION = "core_completion_get_course_completion_status"
 GET_GRADES = "gradereport_user_get_grade_items"
@@ -61,6 +72,9 @@ NEEDED_FUNCTIONS = frozenset(
         GET_GRADES,
     }
 )
+
+# How a site refuses a function that its service lacks, or that its account may not call (contract, section 1.3).
+NOT_THIS_FUNCTION = frozenset({"access_refused", "right_missing", "function_missing"})
 
 # A course's grades cost 5 ms for each of its learners, one learner's 45 ms (contract, section 11): worth it when
 # about a ninth of the course is asked for. How many learners there are is not known here.
@@ -146,7 +160,12 @@ class MoodleGateway:
 
     def courses(self) -> Sequence[LmsCourse]:
         answer = self._ask(GET_COURSES, {"moodlewssettingraw": "1"}, shapes.COURSES)
-        return [records.as_course(record) for record in answer if record.format != records.SITE_COURSE]
+        found = [record for record in answer if record.format != records.SITE_COURSE]
+        categories = self._categories() if any(record.categoryid for record in found) else {}
+        return [records.as_course(record, categories) for record in found]
+
+    def fields(self, user_ids: Sequence[str]) -> SeenFields:
+        return seen_fields(self._ask, [user_id for user_id in user_ids if records.is_id(user_id)])
 
     def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
         return one_by_one(user_ids, self._progress)
@@ -162,6 +181,17 @@ class MoodleGateway:
             raise NeedsAttention("report_unknown", "a report's id is a number")
         fields = {"reportid": report_id, "page": str(page), "perpage": str(PAGE_SIZE)}
         return report_page(self._ask(GET_REPORT, REPORT_SETTINGS | fields, shapes.REPORT, PAGE_SIZE).data, page)
+
+    def _categories(self) -> dict[int, CategoryRecord]:
+        """By id; none where the token may not read them, which costs courses their category and nothing else."""
+        try:
+            answer = self._ask(GET_CATEGORIES, {"moodlewssettingraw": "1"}, shapes.CATEGORIES)
+        except HoldIntegration as refusal:
+            # The same token was welcome a moment ago, so this is about the one function.
+            if refusal.code not in NOT_THIS_FUNCTION:
+                raise
+            return {}
+        return {record.id: record for record in answer}
 
     def _users(self, answer: Sequence[UserRecord]) -> list[LmsUser]:
         if answer and not self._own_id:

@@ -30,6 +30,15 @@ class SiteInfo(_Answer):
     functions: list[FunctionName]
 
 
+class CustomField(_Answer):
+    """A profile field of a user: unset ones are absent, except checkboxes."""
+
+    shortname: str
+    type: str
+    value: str
+    name: str = ""
+
+
 class UserRecord(_Answer):
     """Fields are absent when empty; names and addresses also when the token may not see them (section 1.3)."""
 
@@ -41,6 +50,7 @@ class UserRecord(_Answer):
     idnumber: str = ""
     suspended: bool = False
     confirmed: bool = True
+    customfields: list[CustomField] = []
 
 
 class FoundUsers(_Answer):
@@ -62,6 +72,15 @@ class Updated(_Answer):
     warnings: list[Warned]
 
 
+class CustomFieldRecord(_Answer):
+    """`value` is what people see, null where nothing was filled in."""
+
+    shortname: str
+    type: str
+    valueraw: int | str | None = None
+    value: str | None = None
+
+
 class CourseRecord(_Answer):
     """idnumber, visible and enablecompletion are absent without the right to see them (section 1.3)."""
 
@@ -72,6 +91,29 @@ class CourseRecord(_Answer):
     idnumber: str | None = None
     visible: Flag | None = None
     enablecompletion: Flag | None = None
+    categoryid: int = 0
+    startdate: int = 0
+    customfields: list[CustomFieldRecord] = []
+
+
+class CategoryRecord(_Answer):
+    """`visible` is absent without the right to manage categories."""
+
+    id: int
+    name: str
+    path: str = ""
+    visible: Flag | None = None
+
+
+class ListedCourse(_Answer):
+    """A course as a visitor finds it, with the ways into it."""
+
+    id: int
+    enrollmentmethods: list[str]
+
+
+class ListedCourses(_Answer):
+    courses: list[ListedCourse]
 
 
 class CourseOfUser(_Answer):
@@ -128,14 +170,54 @@ class ReportAnswer(_Answer):
     data: ReportData
 
 
+class UserWithFields(_Answer):
+    """A user as far as the profile fields go."""
+
+    customfields: list[CustomField] = []
+
+
+class CourseField(_Answer):
+    """A course's custom field; all that the token may see come with every course, unset ones too."""
+
+    shortname: str
+    type: str
+    name: str = ""
+
+
+class CourseWithFields(_Answer):
+    """A course as far as the custom fields go."""
+
+    customfields: list[CourseField] = []
+
+
+class SignupField(_Answer):
+    """A profile field on the sign-up form; the options of a menu are the lines of `param1`."""
+
+    shortname: str
+    datatype: str
+    name: str = ""
+    param1: str | None = None
+
+
+class SignupSettings(_Answer):
+    """What self-registration asks for."""
+
+    profilefields: list[SignupField] = []
+
+
 SITE_INFO = TypeAdapter(SiteInfo)
+FIELDS_OF_USERS = TypeAdapter(list[UserWithFields])
+FIELDS_OF_COURSES = TypeAdapter(list[CourseWithFields])
+SIGNUP = TypeAdapter(SignupSettings)
 USERS = TypeAdapter(list[UserRecord])
 FOUND_USERS = TypeAdapter(FoundUsers)
 CREATED = TypeAdapter(list[CreatedUser])
 UPDATED = TypeAdapter(Updated)
 NOTHING = TypeAdapter(None)
 COURSES = TypeAdapter(list[CourseRecord])
+CATEGORIES = TypeAdapter(list[CategoryRecord])
 COURSES_OF_USER = TypeAdapter(list[CourseOfUser])
 COMPLETION = TypeAdapter(CompletionAnswer)
 GRADES = TypeAdapter(GradesAnswer)
 REPORT = TypeAdapter(ReportAnswer)
+LISTED_COURSES = TypeAdapter(ListedCourses)

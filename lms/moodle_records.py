@@ -6,11 +6,11 @@ The answer would not say what was wrong, and one bad element sinks its whole bat
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from domain.errors import HoldIntegration, NeedsAttention
-from domain.lms import LmsCourse, LmsEnrolment, LmsUser, NewUser, UserChange
-from lms.moodle_answers import CourseRecord, UserRecord
+from domain.lms import CUSTOM, CustomValue, LmsCourse, LmsEnrolment, LmsUser, NewUser, UserChange
+from lms.moodle_answers import CategoryRecord, CourseRecord, CustomFieldRecord, UserRecord
 
 FIELD_NAMES = {
     "external_key": "idnumber",
@@ -28,6 +28,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
 _ID = re.compile(r"[0-9]{1,18}")
+_SHORTNAME = re.compile(r"[A-Za-z0-9_-]+")
 # PHP takes every "<" for a tag that no white space follows, and drops the rest of the text.
 _TAG = re.compile(r"<(?!\s)")
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
@@ -45,6 +46,7 @@ def new_user_fields(new: NewUser) -> dict[str, str]:
     }
     if new.language:
         fields["lang"] = new.language
+    fields |= _custom_fields(new.custom)
     if new.password is None:
         return fields | {"createpassword": "1"}
     fields["password"] = new.password
@@ -55,8 +57,21 @@ def new_user_fields(new: NewUser) -> dict[str, str]:
 
 def change_fields(change: UserChange) -> dict[str, str]:
     """The fields of one element of core_user_update_users."""
-    sent = {FIELD_NAMES[name]: _value(value) for name, value in change.fields.items()}
-    return {"id": change.user_id} | sent
+    sent = {FIELD_NAMES[name]: _value(value) for name, value in change.fields.items() if name in FIELD_NAMES}
+    return {"id": change.user_id} | sent | _custom_fields(_custom_of(change))
+
+
+def _custom_of(change: UserChange) -> dict[str, str]:
+    named = {name.removeprefix(CUSTOM): value for name, value in change.fields.items() if name.startswith(CUSTOM)}
+    return {name: _value(value) for name, value in named.items()}
+
+
+def _custom_fields(custom: Mapping[str, str]) -> dict[str, str]:
+    """On input `type` is the field's short name (section 3.1)."""
+    fields: dict[str, str] = {}
+    for place, (name, value) in enumerate(custom.items()):
+        fields |= {f"customfields.{place}.type": name, f"customfields.{place}.value": value}
+    return fields
 
 
 def enrolment_fields(enrolment: LmsEnrolment) -> dict[str, str]:
@@ -77,13 +92,16 @@ def problem_of_user(new: NewUser) -> NeedsAttention | None:
         return NeedsAttention("username_invalid", "username")
     texts = {"email": new.email, "first_name": new.first_name, "last_name": new.last_name}
     optional = {"external_key": new.external_key, "language": new.language}
-    return _problem_of_texts(texts | {name: value for name, value in optional.items() if value})
+    given = texts | {name: value for name, value in optional.items() if value}
+    return _problem_of_texts(given) or _problem_of_custom(new.custom)
 
 
 def problem_of_change(change: UserChange) -> NeedsAttention | None:
     """Why Moodle would refuse this change."""
-    texts = {str(name): value for name, value in change.fields.items() if isinstance(value, str)}
-    return _problem_of_ids({"user_id": change.user_id}) or _problem_of_texts(texts)
+    sent = {name: value for name, value in change.fields.items() if name in FIELD_NAMES}
+    texts = {name: value for name, value in sent.items() if isinstance(value, str)}
+    ids = {"user_id": change.user_id}
+    return _problem_of_ids(ids) or _problem_of_texts(texts) or _problem_of_custom(_custom_of(change))
 
 
 def problem_of_enrolment(enrolment: LmsEnrolment) -> NeedsAttention | None:
@@ -124,16 +142,50 @@ def as_user(record: UserRecord, own_id: str) -> LmsUser:
         suspended=record.suspended,
         confirmed=record.confirmed,
         protected=record.username == GUEST or user_id == own_id,
+        custom={field.shortname: field.value for field in record.customfields},
     )
 
 
-def as_course(record: CourseRecord) -> LmsCourse:
+def as_course(record: CourseRecord, categories: Mapping[int, CategoryRecord]) -> LmsCourse:
     """The course in our words. Raises HoldIntegration (right_missing) when the token may not see its idnumber."""
     if record.idnumber is None or record.visible is None:
         raise HoldIntegration("right_missing", "course records come without idnumber")
     tracks = None if record.enablecompletion is None else bool(record.enablecompletion)
-    code = record.idnumber or record.shortname
-    return LmsCourse(str(record.id), code, record.shortname, record.fullname, bool(record.visible), tracks)
+    category = categories.get(record.categoryid)
+    return LmsCourse(
+        course_id=str(record.id),
+        code=record.idnumber or record.shortname,
+        short_name=record.shortname,
+        title=record.fullname,
+        visible=bool(record.visible) and not _is_hidden(category, categories),
+        tracks_completion=tracks,
+        category_id=str(record.categoryid) if record.categoryid else "",
+        category=category.name if category else None,
+        starts_at=_instant(record.startdate),
+        custom={field.shortname: _custom_value(field) for field in record.customfields},
+    )
+
+
+def _is_hidden(category: CategoryRecord | None, categories: Mapping[int, CategoryRecord]) -> bool:
+    """A category is hidden together with those above it (section 7)."""
+    above = [int(part) for part in category.path.split("/") if part.isdigit()] if category else []
+    chain = [category, *(categories.get(number) for number in above)]
+    return any(one is not None and one.visible is not None and not one.visible for one in chain)
+
+
+def _custom_value(field: CustomFieldRecord) -> CustomValue:
+    """What the field holds, by its type (section 7): a menu's raw value is a place in a list, so its text counts."""
+    raw = "" if field.valueraw is None else str(field.valueraw)
+    if field.type == "checkbox":
+        return raw == "1"
+    if field.type == "date":
+        return _instant(int(raw)) if raw.isdecimal() else None
+    return field.value or None
+
+
+def _instant(seconds: int) -> datetime | None:
+    """Zero is Moodle's word for none (R59)."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _problem_of_texts(texts: Mapping[str, str]) -> NeedsAttention | None:
@@ -147,6 +199,12 @@ def _problem_of_text(name: str, value: str) -> NeedsAttention | None:
         return NeedsAttention("value_too_long", name)
     unfit = name != "external_key" and (not value.strip() or _TAG.search(value))
     return NeedsAttention("text_invalid", name) if unfit or _UNSENDABLE.search(value) else None
+
+
+def _problem_of_custom(custom: Mapping[str, str]) -> NeedsAttention | None:
+    """A short name with another character fails the whole call (section 3.1)."""
+    unfit = (name for name, value in custom.items() if not _SHORTNAME.fullmatch(name) or _UNSENDABLE.search(value))
+    return next((NeedsAttention("text_invalid", CUSTOM + name) for name in unfit), None)
 
 
 def _problem_of_ids(ids: Mapping[str, str]) -> NeedsAttention | None:

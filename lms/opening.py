@@ -8,6 +8,7 @@ from typing import Self
 from domain.lms import LmsGateway
 from lms.moodle import MoodleGateway
 from lms.moodle_calls import CallRecord
+from lms.moodle_probe import MoodleProbe
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 
@@ -37,3 +38,7 @@ class Gateways:
     def open(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> LmsGateway:
         """The gateway to the LMS at `url`; nothing is called yet."""
         return MoodleGateway(self._client, url, token, on_call=on_call)
+
+    def probe(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> MoodleProbe:
+        """The same with what a self-check asks besides."""
+        return MoodleProbe(self._client, url, token, on_call=on_call)

@@ -1,43 +1,19 @@
 """Stored events become facts, and facts become wanted state: in inbox order per tenant, a batch at a time."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from db.convergence import Applied, Newest, converge, event_of
 from db.facts import FactStore, InboxRow, Settled
 from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
-from domain.events import (
-    BadEvent,
-    Course,
-    CourseEnrolment,
-    Employee,
-    ErasedEmployee,
-    Event,
-    Freshness,
-    Payroll,
-    SessionOrder,
-    SyncRequest,
-    UnknownType,
-    decode_json,
-    parse,
-)
-from domain.wanted import account_state, placement_states
+from domain.events import BadEvent, Event, UnknownType
 from runtime.crashpoints import crashpoint
 
 log = structlog.get_logger()
 
 BATCH = 500
-
-
-@dataclass(slots=True)
-class Applied:
-    """What one transaction did; `integrations` have work to do now."""
-
-    events: int = 0
-    people: int = 0
-    integrations: set[int] = field(default_factory=set)
 
 
 def apply_events(pool: Pool, tenant: str, wake: Callable[[int], None]) -> int:
@@ -106,126 +82,17 @@ def _apply_together(store: FactStore, rows: Sequence[InboxRow], done: Applied) -
     events: list[tuple[InboxRow, Event]] = []
     for row in rows:
         try:
-            events.append((row, _event(row)))
+            events.append((row, event_of(row)))
         except UnknownType as problem:
             settled.append(Settled(row.inbox_id, "set_aside", problem.code, problem.problem))
         except BadEvent as problem:
             settled.append(Settled(row.inbox_id, "failed", problem.code, str(problem)))
     crashpoint("parse.done")
-    newest = _Newest(store, [event for _, event in events])
+    newest = Newest(store, [event for _, event in events])
     settled += [newest.take(row.inbox_id, event) for row, event in events]
     touched = newest.save()
-    _converge(store, touched, done)
+    converge(store, touched, done)
     return settled
-
-
-def _event(row: InboxRow) -> Event:
-    content = decode_json(row.body)
-    attributes = content if row.attributes is None else {**row.attributes, "data": content}
-    return parse({**attributes, "id": attributes.get("id") or row.event_id})
-
-
-class _Newest:
-    """The newest fact per subject out of a batch, compared with what is stored."""
-
-    def __init__(self, store: FactStore, events: Sequence[Event]) -> None:
-        self._store = store
-        facts = [event.fact for event in events]
-        self._known: dict[tuple[str, ...], Freshness] = {}
-        self._winners: dict[tuple[str, ...], Event] = {}
-        self._touched: dict[str, None] = {}
-        self._previous_employee: dict[str, str] = {}
-        people = {fact.key() for fact in facts if isinstance(fact, Employee | ErasedEmployee)}
-        enrolments = {fact.key() for fact in facts if isinstance(fact, CourseEnrolment)}
-        courses = {fact.key() for fact in facts if isinstance(fact, Course)}
-        if people:
-            self._known |= {("person", key): new for key, new in store.person_freshness(people).items()}
-        for key, (fresh, employee) in store.enrolment_freshness(enrolments).items() if enrolments else ():
-            self._known["enrolment", key] = fresh
-            self._previous_employee[key] = employee
-        if any(isinstance(fact, Payroll) for fact in facts):
-            self._known |= {("payroll", *key): new for key, new in store.payroll_freshness().items()}
-        if courses:
-            self._known |= {("course", *key): new for key, new in store.course_freshness(courses).items()}
-
-    def take(self, inbox_id: int, event: Event) -> Settled:
-        """Keep the event if it is the newest about its subject so far."""
-        if isinstance(event.fact, SyncRequest):
-            return self._sync(inbox_id, event.fact)
-        if isinstance(event.fact, SessionOrder):
-            return Settled(
-                inbox_id,
-                "set_aside",
-                "needs_upgrade",
-                "this release keeps session orders; a later one carries them out",
-            )
-        subject = _subject(event)
-        if not event.freshness.newer_than(self._known.get(subject)):
-            return Settled(inbox_id, "superseded")
-        self._known[subject] = event.freshness
-        self._winners[subject] = event
-        return Settled(inbox_id, "applied")
-
-    def _sync(self, inbox_id: int, request: SyncRequest) -> Settled:
-        if self._store.request_sync(request.integration, request.flows):
-            return Settled(inbox_id, "applied")
-        return Settled(inbox_id, "failed", "unknown_integration", "data.integration: no integration has this name")
-
-    def save(self) -> list[str]:
-        """Store the newest facts; the keys of the people they concern at once."""
-        people: list[Event] = []
-        enrolments: list[tuple[Event, CourseEnrolment]] = []
-        for event in self._winners.values():
-            match event.fact:
-                case Employee() | ErasedEmployee():
-                    people.append(_with_status(event))
-                    self._touched[event.fact.key()] = None
-                case CourseEnrolment() as fact:
-                    fact = _with_ending(event, fact)
-                    enrolments.append((event, fact))
-                    self._touched[fact.employee_key] = None
-                    self._touched |= dict.fromkeys(filter(None, [self._previous_employee.get(fact.enrolment_key)]))
-                case Payroll() as fact:
-                    self._save_payroll(event, fact)
-                case Course() as fact:
-                    self._store.save_course(event, fact)
-                    self._store.ask_sweep(course_code=fact.course_code)
-        if people:
-            self._store.save_people(people)
-        if enrolments:
-            self._store.save_enrolments(enrolments)
-        return list(self._touched)
-
-    def _save_payroll(self, event: Event, fact: Payroll) -> None:
-        aspect = _subject(event)[-1]
-        self._store.save_payroll(event, fact, aspect=aspect, enabled=event.type == "hr.payroll.enabled.v1")
-        self._store.ask_sweep(payroll=fact.payroll)
-
-
-def _subject(event: Event) -> tuple[str, ...]:
-    match event.fact:
-        case Payroll() as fact:
-            aspect = "details" if event.type == "hr.payroll.updated.v1" else "scope"
-            return ("payroll", fact.payroll, fact.integration or "", aspect)
-        case Course() as fact:
-            return ("course", fact.course_code, fact.integration or "")
-        case CourseEnrolment() as fact:
-            return ("enrolment", fact.enrolment_key)
-        case fact:
-            return ("person", fact.key())
-
-
-def _with_status(event: Event) -> Event:
-    """A termination says terminated, whatever its data still carries."""
-    if event.type == "hr.employee.terminated.v1":
-        return Event(event.envelope, event.fact.model_copy(update={"status": "terminated"}))
-    return event
-
-
-def _with_ending(event: Event, fact: CourseEnrolment) -> CourseEnrolment:
-    ending = {"hr.course_enrolment.withdrawn.v1": "withdrawn", "hr.course_enrolment.completed.v1": "completed"}
-    status = ending.get(event.type)
-    return fact.model_copy(update={"status": status}) if status else fact
 
 
 def _sweep_chunk(store: FactStore) -> Applied | None:
@@ -234,30 +101,6 @@ def _sweep_chunk(store: FactStore) -> Applied | None:
         return None
     done = Applied()
     keys = store.sweep_people(sweep, BATCH)
-    _converge(store, keys, done)
+    converge(store, keys, done)
     store.advance_sweep(sweep, keys, done=len(keys) < BATCH)
     return done
-
-
-def _converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
-    """What every integration of the tenant should hold for these people is written down."""
-    # Sorted, so that two transactions never lock the same rows in opposite order.
-    people = store.people(sorted(set(keys)))
-    if not people:
-        return
-    enabled = store.enabled_payrolls()
-    for integration in store.integrations():
-        accounts = {facts.employee_key: account_state(facts, integration.settings, enabled) for facts in people}
-        changed = store.want_accounts(integration, accounts)
-        ids = store.account_ids(integration, list(accounts))
-        placements = [
-            (ids[facts.employee_key], state)
-            for facts in people
-            for state in placement_states(facts.enrolments, integration.settings)
-        ]
-        if placements:
-            moved = store.want_placements(integration, placements)
-            store.wake_accounts(moved)
-            changed |= moved
-        done.integrations |= store.due_integrations(changed)
-    done.people += len(people)

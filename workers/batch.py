@@ -8,7 +8,8 @@ outcome is unknown is looked up, never sent again at once.
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ import structlog
 
 from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem, Saved, WorkStore
 from db.failures import UsernameTaken
+from db.guards import GuardStore
 from db.pool import Db, Pool, transaction
 from domain.accounts import (
     MAX_STARTS,
@@ -26,10 +28,10 @@ from domain.accounts import (
     WantedAccount,
     observed,
     plan_linked,
-    plan_unlinked,
+    plan_newcomer,
 )
-from domain.addresses import email_key, is_pseudo
-from domain.enrolments import merged
+from domain.addresses import is_pseudo
+from domain.enrolments import hindrance, merged
 from domain.errors import (
     HoldIntegration,
     LmsThrottled,
@@ -41,7 +43,9 @@ from domain.errors import (
 from domain.lms import Completion, Done, Failed, LmsEnrolment, LmsUser, NewUser, Pair, UserChange, UserFields
 from domain.recovery import Give, Retry, decide
 from domain.usernames import candidates
+from lms.look_ups import candidates_of, free_usernames, protected_ids
 from runtime.crashpoints import crashpoint
+from workers.guarding import stage_excess
 from workers.links import record_links
 from workers.site import Site, WorkRules
 
@@ -70,6 +74,7 @@ class Batch:
         self._site = site
         self._pool = pool
         self._rules = rules
+        self._maps = site.integration.settings.people.fields
         self.accounts = {account.account_id: account for account in accounts}
         self.placements: dict[int, list[ClaimedPlacement]] = defaultdict(list)
         for placement in placements:
@@ -84,6 +89,7 @@ class Batch:
         self.completions: dict[int, Completion] = {}
         self.problems: list[Problem] = []
         self.stop: ProvisioningError | None = None
+        self._protected: frozenset[str] = frozenset()
         self._to_create: list[ClaimedAccount] = []
         self._chosen: dict[int, str] = {}
 
@@ -95,7 +101,8 @@ class Batch:
             LeaseLost: It took too long; nothing may be recorded.
         """
         self._park_killers()
-        for step in (self._find, self._reserve, self._create, self._update, self._last_look, self._enrol):
+        decide = (self._heed, self._find, self._guard, self._reserve)
+        for step in (*decide, self._create, self._update, self._last_look, self._enrol):
             if self.stop is None:
                 step()
 
@@ -106,11 +113,24 @@ class Batch:
             if account.starts > MAX_STARTS:
                 self._park(account, "starts_without_end", f"{account.starts - 1} starts had no end")
 
+    def _heed(self) -> None:
+        """Whom a person decided to keep active stays active until HR says something new."""
+        leaving = [account.account_id for account in self._open() if _wanted(account).suspended]
+        if not leaving:
+            return
+        with transaction(self._pool) as db:
+            kept = GuardStore(db, self._site.integration.integration_id).overruled(leaving)
+        for account_id in kept:
+            account = self.accounts[account_id]
+            wanted = _wanted(account).model_copy(update={"suspended": False})
+            self.accounts[account_id] = replace(account, wanted=wanted)
+
     def _find(self) -> None:
         """Everybody has a plan: link, create, update, leave or park."""
         unlinked = [a for a in self._open() if a.account_id not in self.users and not _wanted(a).linked_only]
         unread = [a for a in self._open() if a.account_id in self.users and not a.applied]
         try:
+            self._protected = protected_ids(self._site.gateway, self._site.integration.settings.people.protected)
             found = self._candidates(unlinked)
             read = {user.user_id: user for user in self._by_id(unread)}
         except ProvisioningError as error:
@@ -118,27 +138,17 @@ class Batch:
             return
         with transaction(self._pool) as db:
             owners = self._store(db).linked_elsewhere({user.user_id for users in found.values() for user in users})
+            refused = self._store(db).refused([account.account_id for account in unlinked])
         for account in self._open():
             if account.account_id in self.users:
                 self._plan_linked(account, read.get(self.users[account.account_id]))
             elif account.account_id in found:
-                self._plan_unlinked(account, found[account.account_id], owners)
+                self._plan_unlinked(account, found[account.account_id], owners, refused.get(account.account_id, ()))
 
     def _candidates(self, accounts: Sequence[ClaimedAccount]) -> dict[int, list[LmsUser]]:
-        """Per account every LMS user that shares its external key or its address."""
-        if not accounts:
-            return {}
-        gateway = self._site.gateway
-        keys = [_wanted(account).external_key for account in accounts]
-        by_key = _grouped((user.external_key, user) for user in gateway.find_users("external_key", keys))
-        emails = {spelling for a in accounts for spelling in (_wanted(a).email, _wanted(a).email.lower())}
-        by_email = _grouped((email_key(user.email), user) for user in gateway.find_users("email", sorted(emails)))
-        found = {}
-        for account in accounts:
-            wanted = _wanted(account)
-            users = [*by_key[wanted.external_key], *by_email[email_key(wanted.email)]]
-            found[account.account_id] = list({user.user_id: user for user in users}.values())
-        return found
+        people = {account.account_id: _wanted(account) for account in accounts}
+        match_by = self._site.integration.settings.people.match_by
+        return candidates_of(self._site.gateway, people, match_by=match_by, protected=self._protected)
 
     def _by_id(self, accounts: Sequence[ClaimedAccount]) -> Sequence[LmsUser]:
         if not accounts:
@@ -146,21 +156,31 @@ class Batch:
         return self._site.gateway.find_users("user_id", [self.users[a.account_id] for a in accounts])
 
     def _plan_linked(self, account: ClaimedAccount, read: LmsUser | None) -> None:
-        held = account.applied or (observed(read) if read else None)
+        if self.users[account.account_id] in self._protected:
+            self._park(account, "protected_account", f"LMS user {self.users[account.account_id]} may not be touched")
+            return
+        held = account.applied or (observed(read, self._maps) if read else None)
         if held is None:
             self._park(account, "account_gone", f"LMS user {self.users[account.account_id]} is not there any more")
             return
         self.applied[account.account_id] = held
         self.changes[account.account_id] = plan_linked(_wanted(account), self.users[account.account_id], held).changes
 
-    def _plan_unlinked(self, account: ClaimedAccount, found: Sequence[LmsUser], owners: dict[str, int]) -> None:
-        taken = [user.user_id for user in found if owners.get(user.user_id, account.account_id) != account.account_id]
-        if taken:
-            self._park(account, "account_of_another", f"LMS user {taken[0]} is linked to another person")
-            return
+    def _plan_unlinked(
+        self, account: ClaimedAccount, found: Sequence[LmsUser], owners: dict[str, int], refused: Collection[str]
+    ) -> None:
+        owned = {user_id for user_id, owner in owners.items() if owner != account.account_id}
         match_by = self._site.integration.settings.people.match_by
         # A reserved user name means that a create of ours may have been sent before.
-        plan = plan_unlinked(_wanted(account), found, match_by=match_by, ours=account.username is not None)
+        plan = plan_newcomer(
+            _wanted(account),
+            found,
+            match_by=match_by,
+            ours=account.username is not None,
+            owned=owned,
+            refused=refused,
+            maps=self._maps,
+        )
         match plan:
             case Park(code, detail):
                 self._park(account, code, detail)
@@ -168,11 +188,22 @@ class Batch:
                 pass
             case Link(user_id, how, changes):
                 made_by_us = account.username is not None and any(u.username == account.username for u in found)
-                held = next(observed(user) for user in found if user.user_id == user_id)
+                held = next(observed(user, self._maps) for user in found if user.user_id == user_id)
                 self.links.append(Saved(account.account_id, user_id, "created" if made_by_us else how, held))
                 self.changes[account.account_id] = changes
             case Create():
                 self._to_create.append(account)
+
+    def _guard(self) -> None:
+        """Suspensions past the limit wait for a person; nothing of them is written."""
+        suspending = [account_id for account_id, fields in self.changes.items() if fields.get("suspended") is True]
+        suspending = [account_id for account_id in suspending if account_id not in self.ends]
+        if not suspending:
+            return
+        with transaction(self._pool) as db:
+            staged = stage_excess(db, self._site.integration, self.accounts, suspending)
+        for account_id in staged:
+            self.ends[account_id] = AccountEnd(self.accounts[account_id], "staged", "mass_suspension")
 
     def _reserve(self) -> None:
         """Links are saved, and every newcomer has a user name that nobody else has, here or in the LMS."""
@@ -207,24 +238,9 @@ class Batch:
             return {}
         with transaction(self._pool) as db:
             reserved = self._store(db).usernames_reserved({name for options in names.values() for name in options})
-        chosen: dict[int, str] = {}
-        in_lms: set[str] = set()
-        asked: set[str] = set()
-        while waiting := names.keys() - chosen.keys():
-            for account_id in sorted(waiting):
-                free = [n for n in names[account_id] if n not in in_lms and reserved.get(n, account_id) == account_id]
-                if not free:
-                    self._park(self.accounts[account_id], "username_taken", "every possible user name is taken")
-                    del names[account_id]
-                elif free[0] in asked:
-                    chosen[account_id] = free[0]
-                else:
-                    reserved[free[0]] = account_id
-            ask = {n for n, owner in reserved.items() if owner in names and owner not in chosen} - asked
-            in_lms |= (
-                {user.username for user in self._site.gateway.find_users("username", sorted(ask))} if ask else set()
-            )
-            asked |= ask
+        chosen, without = free_usernames(self._site.gateway, names, reserved)
+        for account_id in without:
+            self._park(self.accounts[account_id], "username_taken", "every possible user name is taken")
         return chosen
 
     def _create(self) -> None:
@@ -273,6 +289,7 @@ class Batch:
             last_name=wanted.last_name,
             external_key=wanted.external_key,
             password=password,
+            custom=wanted.custom,
         )
 
     def _read_back(self, doubtful: Sequence[ClaimedAccount]) -> list[Saved]:
@@ -292,7 +309,7 @@ class Batch:
         for account in doubtful:
             user = made.get(self._chosen[account.account_id])
             if user and user.external_key == _wanted(account).external_key:
-                links.append(Saved(account.account_id, user.user_id, "created", observed(user)))
+                links.append(Saved(account.account_id, user.user_id, "created", observed(user, self._maps)))
             else:
                 self._fail(account, UnknownOutcome("outcome_unknown"))
                 self.ends[account.account_id].doubt = 1
@@ -392,10 +409,16 @@ class Batch:
         for placement in self.placements[account.account_id]:
             if placement.placement_id in self.placement_ends:
                 continue
-            if placement.due and not placement.provisioned and not _wanted(account).wanted_if_absent:
-                self.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", "person_left")
-            elif placement.due and placement.lms_course_id is None:
-                self._park_placement(placement, "course_not_found", f"no course has the code {placement.course_code}")
+            code = hindrance(
+                due=placement.due,
+                provisioned=placement.provisioned,
+                course_id=placement.lms_course_id,
+                wanted_if_absent=_wanted(account).wanted_if_absent,
+            )
+            if code == "person_left":
+                self.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", code)
+            elif code:
+                self._park_placement(placement, code, f"no course has the code {placement.course_code}")
             elif placement.due or placement.provisioned:
                 courses[placement.lms_course_id].append(placement)
         return {course_id: every for course_id, every in courses.items() if any(p.due for p in every)}
@@ -497,13 +520,6 @@ def _usernames(account: ClaimedAccount) -> Iterator[str]:
 
 def _as_created(wanted: WantedAccount) -> UserFields:
     return wanted.fields() | {"suspended": False}
-
-
-def _grouped(pairs: Iterable[tuple[str, LmsUser]]) -> dict[str, list[LmsUser]]:
-    groups: dict[str, list[LmsUser]] = defaultdict(list)
-    for key, user in pairs:
-        groups[key].append(user)
-    return groups
 
 
 def _concerns_site(failure: ProvisioningError) -> bool:

@@ -22,6 +22,7 @@ from db.pool import Pool, open_pool
 from domain.errors import HoldIntegration
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways
+from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
 from runtime.logs import configure_logs
@@ -31,10 +32,13 @@ from runtime.topology import WAKE_UP_QUEUES
 from workers import ingest
 from workers.actors import Budget, Lanes, UseCases, register
 from workers.apply import apply_events
+from workers.catalogue import maintain_catalogue
+from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
-from workers.provision import maintain_catalogue, provision
+from workers.provision import provision
 from workers.site import CallMeter, Site, WorkRules
+from workers.syncing import maintain_syncs
 
 CALLERS_PER_SITE = 2
 WAKE_UP_BUDGET_S = 20.0
@@ -59,6 +63,22 @@ class Sites:
                 self._open[integration.integration_id] = known
         return known[1]
 
+    def subject(self, integration: Integration, asked: Asked) -> Subject:
+        """The integration as the self-check looks at it; nothing is called yet."""
+        password = self._password(integration)
+        return Subject(
+            integration.url,
+            integration.settings,
+            lambda: self._gateways.probe(
+                integration.url,
+                self._unsealed(integration, integration.token_sealed, "token"),
+                lambda call: asked.meter.count(call.function, call.code, call.items),
+            ),
+            asked.known,
+            asked.pinned,
+            password.reveal() if password else None,
+        )
+
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
         gateway = self._gateways.open(
@@ -66,10 +86,12 @@ class Sites:
             self._unsealed(integration, integration.token_sealed, "token"),
             lambda call: meter.count(call.function, call.code, call.items),
         )
+        return Site(integration, gateway, meter, self._password(integration))
+
+    def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed
         preset = sealed is not None and integration.settings.people.password == "preset"  # noqa: S105
-        password = self._unsealed(integration, sealed, "password") if preset and sealed else None
-        return Site(integration, gateway, meter, password)
+        return self._unsealed(integration, sealed, "password") if preset and sealed else None
 
     def _unsealed(self, integration: Integration, sealed: bytes, what: Literal["token", "password"]) -> Secret:
         try:
@@ -92,11 +114,16 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
     def apply(tenant: str) -> None:
         apply_events(pool, tenant, wakeups.provision)
 
+    def maintain() -> None:
+        maintain_syncs(pool)
+        maintain_catalogue(pool=pool, open_site=sites, rules=rules())
+        check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)
+
     return UseCases(
         apply=apply,
         provision=lambda integration_id: provision(integration_id, pool=pool, open_site=sites, rules=rules()),
         poll=lambda integration_id: poll_results(integration_id, pool=pool, open_site=sites, rules=rules()),
-        maintain=lambda: maintain_catalogue(pool=pool, open_site=sites, rules=rules()),
+        maintain=maintain,
     )
 
 

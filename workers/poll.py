@@ -10,6 +10,7 @@ import structlog
 from db.accounts import Problem, WorkStore
 from db.pool import Db, Pool, transaction
 from db.results import Cursor, OpenPerson, ResultStore
+from db.sync_runs import SyncRuns
 from domain.errors import (
     HoldIntegration,
     LmsThrottled,
@@ -20,10 +21,12 @@ from domain.errors import (
 )
 from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
+from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
 from workers.completions import record_completions
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
+from workers.syncing import end_run, note_flow
 
 log = structlog.get_logger()
 
@@ -31,6 +34,8 @@ T = TypeVar("T")
 
 PEOPLE_AT_ONCE = 100
 PUT_OFF = timedelta(minutes=5)
+REPORT_TROUBLES = ("report_columns", "report_unknown", "lms_rejected", "course_not_accessible")
+"""Why a report may not be readable; the next page that is read heals them."""
 
 
 class _CursorLost(Exception):
@@ -66,12 +71,11 @@ class _Poll:
         self._rules = rules
         self._cursor = cursor
         self._run: Run | None = None
+        self._tally = Tally()
 
     def run(self) -> None:
         """The pass under way goes on, or a new one begins, to its end or to the first trouble with the site."""
-        run: Run | None = self._cursor.run or first_step(
-            self._settings, full_at=self._cursor.full_at, now=self._cursor.now
-        )
+        run: Run | None = self._cursor.run or self._begin()
         if self._blocked(run):
             return
         self._healed("outcome_unmapped")
@@ -87,6 +91,13 @@ class _Poll:
         if run:
             self._end(run=run, wait=timedelta(0))
 
+    def _begin(self) -> Run:
+        """A new pass, for the run that somebody asked for, if one is open."""
+        with transaction(self._pool) as db:
+            asked = SyncRuns(db, self._integration.integration_id).under_way("results")
+        step = first_step(self._settings, full_at=self._cursor.full_at, now=self._cursor.now)
+        return step.model_copy(update={"sync_run": asked})
+
     def _blocked(self, run: Run | None) -> bool:
         """An outcome that HR's pick-list does not hold blocks results and loses none: nothing is read (R27)."""
         unmapped = self._settings.unmapped()
@@ -95,6 +106,7 @@ class _Poll:
         detail = f"results.outcomes does not hold {', '.join(unmapped)}"
         with transaction(self._pool) as db:
             self._problem(db, NeedsAttention("outcome_unmapped", detail))
+            note_flow(db, self._integration.integration_id, "results", NeedsAttention("outcome_unmapped"))
             ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=PUT_OFF, run=run)
         return True
 
@@ -124,7 +136,10 @@ class _Poll:
         """Rows that speak of nobody we know, and results recorded."""
         subjects = ResultStore(db, self._integration.integration_id).subjects_of(page.rows)
         recorded = record_completions(db, self._integration, [(subject, row.completion) for row, subject in subjects])
-        return len(page.rows) - len({_row_key(row) for row, _ in subjects}), recorded
+        matched = len({_row_key(row) for row, _ in subjects})
+        self._tally.skip("of_nobody_we_know", len(page.rows) - matched)
+        self._tally.skip("unchanged", max(0, matched - recorded))
+        return len(page.rows) - matched, recorded
 
     # Person by person
 
@@ -164,6 +179,7 @@ class _Poll:
         for pair, outcome in zip(pairs, self._site.gateway.completions(pairs), strict=True):
             if isinstance(outcome, Failed):
                 _raise_for_site(outcome)
+                self._tally.fail(outcome.failure.code)
             elif outcome.value is not None:
                 found[pair] = outcome.value
         return found
@@ -232,12 +248,34 @@ class _Poll:
             kept = store.advance(self._cursor.token, following, self._rules.lease)
         else:
             then = after_run(run, self._settings)
-            kept = store.end(self._cursor.token, wait=then.wait, read_everything=then.read_everything)
+            asked = SyncRuns(db, self._integration.integration_id).under_way("results")
+            if asked is not None and asked != run.sync_run:
+                # Somebody asked for everything while this pass was under way: it begins anew at once.
+                kept = store.end(self._cursor.token, wait=timedelta(0))
+            else:
+                kept = store.end(self._cursor.token, wait=then.wait, read_everything=then.read_everything)
         if not kept:
             raise _CursorLost
         work = WorkStore(db, self._integration.integration_id)
-        work.count_calls(self._site.meter.drain())
-        work.note_answer()
+        calls = self._site.meter.drain()
+        work.count_calls(calls)
+        self._tally.calls += sum(made for made, _ in calls.values())
+        self._count(db, run, over=following is None)
+        note_flow(db, self._integration.integration_id, "results", None)
+        note_site(work, self._integration, None, self._rules)
+        work.resolve_failures("integration", [self._results_key(code) for code in REPORT_TROUBLES])
+
+    def _count(self, db: Db, run: Run, *, over: bool) -> None:
+        """What this page brought is counted in the run that somebody asked for, and with the last page it is over."""
+        tally, self._tally = self._tally, Tally()
+        if run.sync_run is None:
+            return
+        runs = SyncRuns(db, self._integration.integration_id)
+        if over:
+            tally.created, tally.updated = runs.results_since(run.sync_run)
+        runs.add(run.sync_run, tally)
+        if over:
+            end_run(db, self._integration.integration_id, run.sync_run)
 
     def _finish(self, run: Run) -> None:
         with transaction(self._pool) as db:
@@ -265,8 +303,11 @@ class _Poll:
         """The position is kept; a site that is away or refuses us is dealt with as provisioning does."""
         with transaction(self._pool) as db:
             work = WorkStore(db, self._integration.integration_id)
+            note_flow(db, self._integration.integration_id, "results", error)
             if isinstance(error, NeedsAttention):
                 self._problem(db, error)
+                if self._run and self._run.sync_run is not None:
+                    end_run(db, self._integration.integration_id, self._run.sync_run, error.code)
             else:
                 note_site(work, self._integration, error, self._rules)
             work.count_calls(self._site.meter.drain())

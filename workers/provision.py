@@ -1,27 +1,25 @@
 """The LMS comes to hold what is wanted: claim, bring a batch as far as it goes, record, until nothing is due."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from db.accounts import ClaimedAccount, ClaimedPlacement, Entry, Integration, PlacementEnd, Problem, WorkStore
 from db.pool import Db, Pool, transaction
 from db.results import ResultStore
-from db.schedule import catalogues_due
 from domain.announcements import Announcement, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
+from domain.fields import FIELD_CODES
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch, LeaseLost
+from workers.catalogue import COURSES_FRESH, observe_courses
 from workers.completions import record_completions
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
+from workers.syncing import count_people, note_flow
 
 log = structlog.get_logger()
-
-COURSES_FRESH = timedelta(seconds=60)
-"""How long a catalogue is good enough to say that a course is not in it."""
-
 
 def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
     """
@@ -48,9 +46,9 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     if not accounts:
         return False
     crashpoint("claim.attempt_committed")
-    if any(placement.due and placement.lms_course_id is None for placement in placements):
-        placements = _with_fresh_courses(site, pool, accounts, placements)
+    placements, trouble = _with_courses(site, pool, accounts, placements)
     batch = Batch(site, pool, rules, accounts, placements)
+    batch.stop = trouble
     try:
         batch.run()
         _record(site, batch, pool, rules)
@@ -69,39 +67,23 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     return batch.stop is None
 
 
-def _with_fresh_courses(
+def _with_courses(
     site: Site, pool: Pool, accounts: Sequence[ClaimedAccount], placements: list[ClaimedPlacement]
-) -> list[ClaimedPlacement]:
+) -> tuple[list[ClaimedPlacement], ProvisioningError | None]:
+    """The placements with the courses they lead to, and what kept us from looking for those that we do not know."""
+    if all(placement.lms_course_id or not placement.due for placement in placements):
+        return placements, None
     try:
         if not observe_courses(site, pool, older_than=COURSES_FRESH):
-            return placements
+            return placements, None
+    except StoreUnavailable:
+        raise
     except ProvisioningError as error:
-        # What is wrong with the site shows at the very next call, where it is dealt with.
+        # A site in trouble is not asked on, and without its catalogue nobody can say that it lacks a course.
         log.warning("courses not read", integration_id=site.integration.integration_id, code=error.code)
-        return placements
+        return placements, error
     with transaction(pool) as db:
-        return WorkStore(db, site.integration.integration_id).placements_of(accounts)
-
-
-def observe_courses(site: Site, pool: Pool, *, older_than: timedelta) -> bool:
-    """
-    The site's catalogue is known as it is now, and enrolments that waited for a course in it are due.
-
-    Returns:
-        False when it had been read lately.
-
-    Raises:
-        ProvisioningError: The site did not answer.
-    """
-    with transaction(pool) as db:
-        store = WorkStore(db, site.integration.integration_id)
-        fresh = store.integration()
-        if fresh and fresh.courses_seen_at and store.now() - fresh.courses_seen_at < older_than:
-            return False
-    courses = site.gateway.courses()
-    with transaction(pool) as db:
-        WorkStore(db, site.integration.integration_id).save_courses(courses)
-    return True
+        return WorkStore(db, site.integration.integration_id).placements_of(accounts), None
 
 
 def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
@@ -114,13 +96,18 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
             log.warning("late outcome refused", accounts=len(ends) - len(kept))
         problems = [p for p in batch.problems if _is_kept(p, batch, kept)]
         store.open_failures(site.integration.tenant, problems)
-        store.resolve_failures("account", [e.account.account_id for e in ends if e.state != "parked"])
+        # A profile field that was left out stays visible until HR or its map changes.
+        done = [e.account.account_id for e in ends if e.state != "parked"]
+        store.resolve_failures("account", done, keep=FIELD_CODES)
         settled = [e for e in batch.placement_ends.values() if e.state == "settled" and e.placement.account_id in kept]
         store.resolve_failures("placement", [e.placement.placement_id for e in settled])
         store.write_timeline(site.integration.tenant, _entries(batch, settled))
         store.announce(_announcements(site.integration, batch, settled, now))
         _record_last_looks(db, site.integration, batch, kept)
-        store.count_calls(site.meter.drain())
+        calls = site.meter.drain()
+        store.count_calls(calls)
+        count_people(db, site.integration, batch, kept, sum(made for made, _ in calls.values()))
+        note_flow(db, site.integration.integration_id, "people", batch.stop)
         note_site(store, site.integration, batch.stop, rules)
     crashpoint("enrol.outcome_committed")
     log.info(
@@ -173,20 +160,3 @@ def _announcements(
         for end in settled
         if not end.placement.provisioned
     ]
-
-
-def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
-    """The courses of every integration are known as they were within the last day."""
-    with transaction(pool) as db:
-        due = catalogues_due(db)
-    for integration_id in due:
-        site = ready_site(integration_id, pool, open_site, rules)
-        if site is None:
-            continue
-        try:
-            observe_courses(site, pool, older_than=COURSES_FRESH)
-        except ProvisioningError as error:
-            if isinstance(error, StoreUnavailable):
-                raise
-            with transaction(pool) as db:
-                note_site(WorkStore(db, integration_id), site.integration, error, rules)

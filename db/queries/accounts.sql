@@ -39,7 +39,14 @@ from numbered, token
 where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
   and numbered.n <= case numbered.fewest when 0 then %(most)s when 1 then 10 else 1 end
 returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
-          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for;
+          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run;
+
+-- name: look_accounts
+-- The accounts of these people as a worker would claim them, without claiming them.
+select a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
+       a.starts, a.doubt, 0::bigint as lease_token, interval '0' as running_for, a.state, a.code
+from account a where a.integration_id = %(integration_id)s and a.employee_key = any(%(keys)s)
+order by a.employee_key;
 
 -- name: placements_of
 -- All placements of the claimed people that the LMS should hold or holds, with the course they lead to.
@@ -48,13 +55,19 @@ select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.
        p.due_at is not null and p.due_at <= now() as due,
        -- Once provisioned, the course is known by its id: its code may change (R58).
        coalesce(case when p.provisioned_at is not null then p.lms_course_id end,
-                own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id) as lms_course_id
+                own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id,
+                told.lms_course_id) as lms_course_id
 from placement p
 join integration i using (integration_id)
 left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
 left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
 left join lateral (select min(c.lms_course_id) as lms_course_id from lms_course c
-                   where c.integration_id = p.integration_id and c.code = p.course_code having count(*) = 1) seen on true
+                   where c.integration_id = p.integration_id and c.code = p.course_code and not c.gone
+                   having count(*) = 1) seen on true
+-- HR may know the course by the code that it had once.
+left join lateral (select min(c.lms_course_id) as lms_course_id from lms_course c
+                   where c.integration_id = p.integration_id and c.told ->> 'code' = p.course_code and not c.gone
+                   having count(*) = 1) told on true
 where p.account_id = any(%(ids)s) and (p.state in ('due', 'settled') or p.provisioned_at is not null);
 
 -- name: renew_lease
@@ -66,6 +79,18 @@ returning account_id;
 -- Which of these LMS users belong to other people of this integration.
 select lms_user_id, account_id from account
 where integration_id = %(integration_id)s and lms_user_id = any(%(user_ids)s);
+
+-- name: all_links
+-- Every LMS user that is linked, and to whom.
+select lms_user_id, account_id from account where integration_id = %(integration_id)s and lms_user_id is not null;
+
+-- name: all_usernames
+-- Every user name that is reserved, and for whom.
+select username, account_id from account where integration_id = %(integration_id)s and username is not null;
+
+-- name: refused
+-- The LMS users that a person said these people are not.
+select account_id, refused from account where account_id = any(%(ids)s) and refused <> '{}';
 
 -- name: usernames_reserved
 -- Which of these user names other people of this integration have reserved.
@@ -116,11 +141,12 @@ set applied = coalesce(o.applied::jsonb, a.applied),
     state = case when same then o.state else a.state end,
     code = case when same then o.code else a.code end,
     due_at = case when not same then a.due_at
-                  when o.state in ('parked', 'waiting') then null
+                  when o.state in ('parked', 'waiting', 'staged') then null
                   when o.state = 'due' then now() + o.wait
                   else (select min(p.due_at) from placement p where p.account_id = a.account_id and p.state = 'due') end,
     attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
     first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,
+    urgency = least(a.urgency, 1),  -- what was read again last of all is of common urgency from now on
     starts = 0, lease_token = null, lease_until = null, changed_at = now()
 from (
     select u.*, account.revision = u.revision as same
@@ -145,9 +171,10 @@ on conflict (subject_kind, subject_id, code) where resolved_at is null
 do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
 
 -- name: resolve_failures
--- What has been done is no failure any more.
+-- What has been done is no failure any more, but for what it was done without.
 update failure set resolved_at = now()
-where subject_kind = %(kind)s and subject_id = any(%(ids)s::text[]) and resolved_at is null;
+where subject_kind = %(kind)s and subject_id = any(%(ids)s::text[]) and resolved_at is null
+  and code <> all(%(keep)s::text[]);
 
 -- name: write_timeline
 -- What was done for whom.
@@ -206,35 +233,3 @@ update integration
 set state = 'active', hold_code = null, hold_detail = null, held_since = null, resume_at = null, outages = 0
 where integration_id = %(integration_id)s and state = 'quarantined'
 returning integration_id;
-
--- name: save_courses
--- The site's courses as they are now.
-insert into lms_course as c (integration_id, lms_course_id, code, short_name, title, visible, tracks_completion)
-select %(integration_id)s, u.* from unnest(%(ids)s::text[], %(codes)s::text[], %(short_names)s::text[], %(titles)s::text[],
-                                           %(visible)s::boolean[], %(tracks)s::boolean[]) u
-on conflict (integration_id, lms_course_id) do update
-set code = excluded.code, short_name = excluded.short_name, title = excluded.title, visible = excluded.visible,
-    tracks_completion = excluded.tracks_completion, observed_at = now();
-
--- name: courses_seen
--- The whole catalogue was read just now.
-update integration set courses_seen_at = now() where integration_id = %(integration_id)s;
-
--- name: forget_courses
--- Courses that the site no longer has.
-delete from lms_course where integration_id = %(integration_id)s and lms_course_id <> all(%(ids)s);
-
--- name: unpark_found_courses
--- Enrolments that waited for a course which is there now.
-with found as (
-    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
-    where p.integration_id = %(integration_id)s and p.state = 'parked' and p.code = 'course_not_found'
-      and exists (select from lms_course c where c.integration_id = p.integration_id and c.code = p.course_code)
-    returning p.placement_id, p.account_id
-), healed as (
-    update failure f set resolved_at = now() from found
-    where f.subject_kind = 'placement' and f.subject_id = found.placement_id::text and f.resolved_at is null
-)
-update account a set due_at = least(a.due_at, now()), revision = a.revision + 1
-from (select distinct account_id from found) f
-where a.account_id = f.account_id and a.state in ('due', 'settled');

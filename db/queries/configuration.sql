@@ -32,8 +32,10 @@ insert into poll_cursor (integration_id) values (%(integration_id)s);
 
 -- name: change_settings
 -- A new version of an integration's settings.
-update integration set settings = %(settings)s::jsonb, settings_version = settings_version + 1
-where integration_id = %(integration_id)s;
+update integration
+set settings = %(settings)s::jsonb, url = %(settings)s::jsonb ->> 'url', settings_version = settings_version + 1
+where integration_id = %(integration_id)s and settings_version = %(version)s
+returning settings_version;
 
 -- name: replace_token
 -- Another token, sealed.
@@ -56,4 +58,60 @@ select i.integration_id, i.tenant, i.name, i.url, i.settings, i.settings_version
        i.hold_detail, i.held_since, i.resume_at, i.password_sealed is not null as has_password
 from integration i
 where (%(tenant)s::text is null or i.tenant = %(tenant)s) and (%(name)s::text is null or i.name = %(name)s)
-order by i.tenant, i.name;
+  and (%(removed)s or i.state <> 'removed')
+order by i.tenant, i.name, i.integration_id;
+
+-- name: replace_password
+-- Another preset password, sealed, or none.
+update integration set password_sealed = %(password)s where integration_id = %(integration_id)s;
+
+-- name: enable
+-- Enabled by a person; nothing comes back when it was enabled already.
+update integration i
+set state = 'active', hold_code = null, hold_detail = null, held_since = null, resume_at = null, outages = 0
+from (select integration_id, state from integration where integration_id = %(integration_id)s for update) before
+where i.integration_id = before.integration_id and before.state in ('draft', 'paused', 'quarantined')
+returning before.state;
+
+-- name: remove
+-- Nobody calls it any more and its secrets are gone; history, links and results stay (R179).
+update integration
+set state = 'removed', token_sealed = '', password_sealed = null, hold_code = null, hold_detail = null, held_since = null,
+    resume_at = null, outages = 0
+where integration_id = %(integration_id)s and state <> 'removed'
+returning integration_id;
+
+-- name: forget_failures
+-- What was wrong with an integration that is gone needs nobody any more.
+update failure set resolved_at = now() where integration_id = %(integration_id)s and resolved_at is null;
+
+-- name: note_integration
+-- What a person did with an integration.
+insert into timeline (tenant, integration_id, kind, data)
+values (%(tenant)s, %(integration_id)s, %(kind)s, %(data)s::jsonb);
+
+-- name: linked_people
+-- How many people of an integration have an account in its LMS.
+select count(*) from account where integration_id = %(integration_id)s and lms_user_id is not null;
+
+-- name: payrolls
+-- Every payroll that HR has named, with its people in HR and in this integration, and HR's words on its scope.
+with known as (
+    select payroll from person where tenant = %(tenant)s and not erased group by payroll
+    union select payroll from payroll where tenant = %(tenant)s
+), counted as (
+    select p.payroll, count(*) as people, count(*) filter (where p.data ->> 'status' <> 'terminated') as employed,
+           count(a.lms_user_id) as linked
+    from person p
+    left join account a on a.integration_id = %(integration_id)s and a.employee_key = p.employee_key
+    where p.tenant = %(tenant)s and not p.erased group by p.payroll
+)
+select k.payroll, coalesce(d.data ->> 'name', ''), coalesce(c.people, 0), coalesce(c.employed, 0), coalesce(c.linked, 0)
+from known k
+left join counted c on c.payroll is not distinct from k.payroll
+left join lateral (select data from payroll y where y.tenant = %(tenant)s and y.payroll = k.payroll
+                   order by y.aspect, y.integration desc limit 1) d on true;
+
+-- name: payroll_words
+-- HR's word on which payrolls belong where.
+select payroll, integration, enabled from payroll where tenant = %(tenant)s and aspect = 'scope';

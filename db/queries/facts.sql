@@ -139,10 +139,20 @@ select employee_key, data from enrolment where tenant = %(tenant)s and employee_
 -- HR's word on which payrolls belong where.
 select payroll, integration, enabled from payroll where tenant = %(tenant)s and aspect = 'scope';
 
+-- name: payroll_details
+-- HR's own fields of each payroll, the word on its details before the one on its scope.
+select distinct on (payroll, integration) payroll, integration, data from payroll
+where tenant = %(tenant)s and (aspect = 'details' or data -> 'attributes' <> '{}'::jsonb)
+order by payroll, integration, aspect;
+
+-- name: profile_fields_of
+-- The profile fields that an integration's LMS was last seen with.
+select shortname, kind, name, options from lms_field where integration_id = %(integration_id)s and area = 'user';
+
 -- name: integrations_of
 -- The tenant's integrations that facts are converged for.
 select integration_id, settings, settings_version, password_sealed is not null from integration
-where tenant = %(tenant)s;
+where tenant = %(tenant)s and state <> 'removed';
 
 -- name: want_accounts
 -- What each account is to be; one that is so already is left alone, with all that was learnt about it.
@@ -237,25 +247,3 @@ with found as (
 update account a set due_at = least(a.due_at, now()), revision = a.revision + 1
 from (select distinct account_id from found) f
 where a.account_id = f.account_id and a.state in ('due', 'settled');
-
--- name: request_sync
--- Everything of one integration is looked at again: accounts, placements and results.
-with named as (
-    select integration_id from integration where tenant = %(tenant)s and name = %(name)s
-), accounts as (
-    update account a set due_at = case when a.doubt > 0 then greatest(a.due_at, now()) else now() end, applied = null,
-        state = 'due', code = null, revision = a.revision + 1,
-        attempts = 0, first_attempt_at = null
-    from named where %(people)s and a.integration_id = named.integration_id and a.wanted is not null
-), placements as (
-    update placement p set due_at = now(), applied = null, state = 'due', code = null, revision = p.revision + 1,
-        attempts = 0, first_attempt_at = null
-    from named where %(people)s and p.integration_id = named.integration_id and p.state <> 'not_wanted'
-), courses as (
-    update integration i set courses_seen_at = null
-    from named where %(courses)s and i.integration_id = named.integration_id
-), results as (
-    update poll_cursor c set due_at = now(), full_at = null
-    from named where %(results)s and c.integration_id = named.integration_id
-)
-select integration_id from named;

@@ -17,13 +17,37 @@ where (i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
 -- Integrations whose completions are to be read.
 select c.integration_id from poll_cursor c join integration i using (integration_id)
 where i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
-  and c.due_at <= now() and (c.lease_until is null or c.lease_until < now());
+  and c.due_at <= now() and (c.lease_until is null or c.lease_until < now())
+  and not exists (select from integration_check k
+                  where k.integration_id = c.integration_id and k.state = 'failed' and k.holds = 'results');
 
 -- name: catalogues_due
 -- Integrations whose courses were not read lately, sooner when an enrolment waits for one.
 select i.integration_id from integration i
 where i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
-  and (i.courses_seen_at is null or i.courses_seen_at < now() - interval '1 day'
+  and (i.courses_retry_at is null or i.courses_retry_at <= now())
+  and (i.courses_seen_at is null
+       or i.courses_seen_at < now() - make_interval(secs => coalesce((i.settings #>> '{sync,every_s}')::int, 86400))
+       or exists (select from sync_run r where r.integration_id = i.integration_id and r.flow = 'courses'
+                  and r.done_at is null)
        or (i.courses_seen_at < now() - interval '15 minutes'
            and exists (select from placement p where p.integration_id = i.integration_id and p.state = 'parked'
                        and p.code = 'course_not_found')));
+
+-- name: syncs_due
+-- Integrations whose people were not all read again lately, and those with a run that has nobody left to read.
+select i.integration_id from integration i
+where i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
+  and case when exists (select from sync_run r where r.integration_id = i.integration_id and r.flow = 'people'
+                        and r.done_at is null)
+      then not exists (select from sync_run r join account a on a.sync_run = r.run_id
+                       where r.integration_id = i.integration_id and r.done_at is null and a.due_at is not null)
+      else now() - greatest(i.added_at, (select max(r.started_at) from sync_run r
+                                         where r.integration_id = i.integration_id and r.flow = 'people'))
+           > make_interval(secs => coalesce((i.settings #>> '{sync,every_s}')::int, 86400)) end;
+
+-- name: checks_due
+-- Integrations to be looked at as a whole: once a day, and when a refused call may concern a part of the work only.
+select integration_id from integration
+where (state in ('active', 'quarantined') and checked_at < now() - interval '1 day')
+   or (state = 'quarantined' and hold_code in ('access_refused', 'right_missing') and held_since > checked_at);

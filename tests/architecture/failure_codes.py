@@ -32,9 +32,11 @@ CARRIERS = dict.fromkeys(ERRORS | EVENT_ERRORS | {"Park", "Give", "Hold"}, 0) | 
     "doubtful": 1,
     "set_aside": 2,
     "Check": 3,
+    "line": 3,
+    "courses_line": 3,
 }
 # Functions whose answers are codes.
-REASONS = {"out_of_scope", "refusal"}
+REASONS = {"out_of_scope", "refusal", "hindrance"}
 # A class of failures that carries its code, and a constant named for one.
 CONSTANTS = re.compile(r"taken_code|[A-Z_]*(CODE|UNROUTABLE)")
 # What codes that are put together may become.

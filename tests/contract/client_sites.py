@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx
 
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, UnknownOutcome
-from domain.lms import Completion, LmsCourse, LmsGateway
+from domain.lms import Completion, LmsCourse, LmsField, LmsGateway
 from lms.failures import retry_after
 from lms.moodle import MoodleGateway
 from lms.moodle_calls import CallRecord
@@ -24,6 +24,15 @@ COURSES = [
     {"id": 2, "shortname": "FIRE", "fullname": "Fire & Safety", "idnumber": "C-FIRE", "completion": "activities"},
     {"id": 3, "shortname": "LAW", "fullname": "Law", "idnumber": "", "completion": "activities", "visible": False},
 ]
+PROFILE = (
+    LmsField("user", "employment_status", "menu", "Employment Status", ("Active", "On Leave", "Terminated")),
+    LmsField("user", "employee_number", "text", "Employee Number"),
+    LmsField("user", "job_title", "text", "Job Title"),
+    LmsField("user", "hire_date", "datetime", "Hire Date"),
+    LmsField("user", "payroll_enabled", "checkbox", "Payroll Enabled"),
+)
+"""Every stand's users have these."""
+
 FUNCTIONS = {
     "create_users": "core_user_create_users",
     "update_users": "core_user_update_users",
@@ -69,7 +78,7 @@ class FakeStand:
             )
             for c in COURSES
         ]
-        self.lms = FakeLms(courses=courses)
+        self.lms = FakeLms(courses=courses, profile=PROFILE)
         self.gateway: LmsGateway = self.lms
 
     def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:

@@ -20,6 +20,7 @@ from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, Outcome, Pa
 from tests.contract.client_sites import NOON, STANDS, Stand
 
 FIRE, LAW = "2", "3"
+UNSET = {"payroll_enabled": "0"}
 
 
 @pytest.fixture(params=STANDS)
@@ -61,7 +62,7 @@ def test_a_site_introduces_itself(stand: Stand) -> None:
 
 def test_users_that_were_made_are_found_by_every_key(stand: Stand) -> None:
     ids = made(stand, 3)
-    expected = LmsUser(ids[1], "user1", "User1@example.org", "E-1", "Ann", "Lee 1")
+    expected = LmsUser(ids[1], "user1", "User1@example.org", "E-1", "Ann", "Lee 1", custom=UNSET)
     assert stand.gateway.find_users("user_id", [ids[1]]) == [expected]
     assert stand.gateway.find_users("external_key", ["E-1"]) == [expected]
     assert stand.gateway.find_users("username", ["user1"]) == [expected]
@@ -145,7 +146,58 @@ def test_only_the_fields_named_change(stand: Stand) -> None:
     change = UserChange(user_id, {"last_name": "Berg", "external_key": "E-77", "suspended": True})
     assert stand.gateway.update_users([change]) == [Done(None)]
     [user] = stand.gateway.find_users("user_id", [user_id])
-    assert user == LmsUser(user_id, "user0", "User0@example.org", "E-77", "Ann", "Berg", suspended=True)
+    assert user == LmsUser(user_id, "user0", "User0@example.org", "E-77", "Ann", "Berg", suspended=True, custom=UNSET)
+
+
+def test_profile_fields_hold_what_is_sent_and_unset_ones_are_left_out(stand: Stand) -> None:
+    """R37: an empty text takes the value away; a checkbox is never absent."""
+    custom = {"job_title": "Fitter & Turner", "hire_date": "1767225600", "employment_status": "On Leave"}
+    [outcome] = stand.gateway.create_users([replace(person(1), custom=custom)])
+    assert isinstance(outcome, Done)
+    assert custom_of(stand, outcome.value) == custom | UNSET
+    change = UserChange(outcome.value, {"custom.job_title": "", "custom.payroll_enabled": "1", "last_name": "Berg"})
+    assert stand.gateway.update_users([change]) == [Done(None)]
+    del custom["job_title"]
+    assert custom_of(stand, outcome.value) == custom | {"payroll_enabled": "1"}
+
+
+def test_a_profile_field_that_does_not_exist_is_ignored(stand: Stand) -> None:
+    [outcome] = stand.gateway.create_users([replace(person(1), custom={"nothing": "1"})])
+    assert isinstance(outcome, Done)
+    assert custom_of(stand, outcome.value) == UNSET
+
+
+def test_an_option_that_a_menu_does_not_have_wipes_the_stored_one(stand: Stand) -> None:
+    """R32: accepted without a word, which is why it is never sent."""
+    [outcome] = stand.gateway.create_users([replace(person(1), custom={"employment_status": "Active"})])
+    assert isinstance(outcome, Done)
+    wrong = UserChange(outcome.value, {"custom.employment_status": "active"})
+    assert stand.gateway.update_users([wrong]) == [Done(None)]
+    assert custom_of(stand, outcome.value) == UNSET
+
+
+def test_a_short_name_that_would_fail_the_whole_call_costs_only_its_user(stand: Stand) -> None:
+    """D24: Moodle refuses the call, so it is seen before sending."""
+    batch = [person(1), replace(person(2), custom={"job title": "x"}), person(3)]
+    assert codes(stand.gateway.create_users(batch)) == ["done", "text_invalid", "done"]
+
+
+def test_fields_are_seen_on_the_users_who_have_them(stand: Stand) -> None:
+    """R28: types and labels come along, menu options do not, and it is said that there may be more."""
+    [outcome] = stand.gateway.create_users([replace(person(1), custom={"employment_status": "Active"})])
+    assert isinstance(outcome, Done)
+    seen = stand.gateway.fields([outcome.value])
+    told = {(f.shortname, f.kind, f.name, f.options) for f in seen.fields if f.area == "user"}
+    assert told == {
+        ("employment_status", "menu", "Employment Status", None),
+        ("payroll_enabled", "checkbox", "Payroll Enabled", None),
+    }
+    assert seen.gaps
+
+
+def custom_of(stand: Stand, user_id: str) -> dict[str, str]:
+    [user] = stand.gateway.find_users("user_id", [user_id])
+    return user.custom
 
 
 def test_an_update_fails_only_for_whom_it_fails(stand: Stand) -> None:

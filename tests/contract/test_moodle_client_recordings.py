@@ -46,7 +46,7 @@ MEANING: dict[str, tuple[type[ProvisioningError], str]] = {
     "keyalreadyset": (TransientFailure, "lms_error"),
     "nocriteriaset": (NeedsAttention, "no_completion_criteria"),
     "nopermissions": (HoldIntegration, "right_missing"),
-    "registrationdisabled": (TransientFailure, "lms_error"),
+    "registrationdisabled": (NeedsAttention, "registration_off"),
     "requireloginerror": (NeedsAttention, "course_not_accessible"),
     "sitemaintenance": (LmsUnavailable, "lms_maintenance"),
     "userdeleted": (NeedsAttention, "user_gone"),
@@ -90,8 +90,15 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     STATUS: shapes.COMPLETION,
     GRADES: shapes.GRADES,
     REPORT: shapes.REPORT,
+    "auth_email_get_signup_settings": shapes.SIGNUP,
 }
 
+ADAS_PROFILE = {
+    "employment_status": "Active",
+    "employee_number": "1001",
+    "hire_date": "1767225600",
+    "payroll_enabled": "1",
+}
 EXCEPTIONS = [found for found in ALL if found.is_exception]
 NOT_JSON = [found for found in ALL if not found.is_json]
 SUCCESSES = [found for found in ALL if found.is_json and not found.is_exception and found.function in SHAPES]
@@ -109,7 +116,7 @@ def failure_for(found: Recording, shape: TypeAdapter[Any] | None = None) -> Prov
 
 def test_the_recordings_are_there() -> None:
     """Guards the parametrised tests below against an empty folder."""
-    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 193)
+    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 197)
 
 
 @pytest.mark.parametrize("found", EXCEPTIONS, ids=name_of)
@@ -171,7 +178,7 @@ def test_a_recorded_user_is_read_with_its_key() -> None:
         core_user_get_users_by_field=recording("4.4/get_users_by_field_created"), core_webservice_get_site_info=SITE
     )
     assert gateway.find_users("user_id", ["7"]) == [
-        LmsUser("7", "ada.lund", "ada.lund@example.com", "E-1001", "Ada", "Lund")
+        LmsUser("7", "ada.lund", "ada.lund@example.com", "E-1001", "Ada", "Lund", custom=ADAS_PROFILE)
     ]
 
 

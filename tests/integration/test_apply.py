@@ -301,16 +301,26 @@ def test_a_provision_date_changes_nothing_after_provisioning(pool: Pool) -> None
 # People leave, people ask
 
 
-def test_an_erased_person_is_wanted_nowhere_and_does_not_come_back(pool: Pool) -> None:
-    """S17: no personal data stay in the facts, the account is parked for a person, an older event changes nothing."""
-    at_work = bench(pool)
-    at_work.tell(hired(last_name="Secretname"), enrolled())
-    at_work.tell(erased(at=3))
-    at_work.tell(updated(at=2, last_name="Secretname"))
-    account = at_work.account()
-    assert (account["state"], account["code"], account["wanted"]) == ("parked", "person_erased", None)
-    assert at_work.failures() == [("account", "person_erased")]
-    assert "Secretname" not in str(at_work.rows("select * from person"))
+def test_an_erased_person_is_suspended_and_does_not_come_back(pool: Pool) -> None:
+    """S17: no personal data stay in the facts; the account is suspended once; an older event changes nothing."""
+    lms = FakeLms(courses=lms_courses())
+    at_work = Workbench(pool, lms)
+    at_work.done(hired(last_name="Secretname"), enrolled())
+    at_work.done(erased(at=3))
+    at_work.done(updated(at=2, last_name="Secretname"))
+    assert [user.suspended for user in lms.users.values()] == [True]
+    assert (at_work.account()["state"], at_work.account()["code"]) == ("out_of_scope", "person_erased")
+    assert at_work.failures() == []
+    assert "Secretname" not in str(at_work.rows("select data from person")) + str(at_work.account()["wanted"])
+
+
+def test_a_person_erased_before_being_provisioned_is_never_made(pool: Pool) -> None:
+    """F1, S17: erased before hired, in this order of arrival."""
+    lms = FakeLms(courses=lms_courses())
+    at_work = Workbench(pool, lms)
+    at_work.done(erased(at=3), hired(at=0), enrolled())
+    assert lms.effects == []
+    assert at_work.failures() == []
 
 
 def test_a_sync_request_has_everything_looked_at_again(pool: Pool) -> None:

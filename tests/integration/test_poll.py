@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import workers.completions
 import workers.poll
 from db.pool import Pool, transaction
 from db.results import ResultStore
@@ -17,6 +18,7 @@ from domain.errors import HoldIntegration, LmsUnavailable, NeedsAttention, Trans
 from domain.lms import Completion, LmsCourse, ReportRow
 from simulators.learners import Learners
 from simulators.moodle import MoodleSite, add_report, change_course, enrol
+from simulators.moodle.progress import do_grade
 from tests.support.builders import PICK_LIST, changed, enrolled, hired, hires, lms_courses, results, withdrawn
 from tests.support.fake_lms import FakeLms
 from tests.support.workbench import Workbench, academy
@@ -132,8 +134,6 @@ def test_what_is_not_complete_is_never_a_result(pool: Pool, chosen: dict[str, An
     bench.poll()
     course = site.state.courses[2]
     with site.lock:
-        from simulators.moodle.progress import do_grade
-
         do_grade(site.state, 4, course, course.activities[2].grade_item, 10.0, int(NOON.timestamp()))
         site.commit()
     bench.poll()
@@ -214,6 +214,20 @@ def test_a_changed_completion_is_a_correction_linked_to_the_first(pool: Pool) ->
     assert (first["outcome"], second["outcome"]) == ("C", "NYC")
     assert first["result_id"] == second["result_id"] == bench.results()[0]["result_id"]
     assert bench.column("select kind from result_event order by recorded_at") == ["recorded", "corrected"]
+    assert outcomes(bench) == [("EN-1", "NYC")]
+
+
+def test_a_correction_that_is_taken_back_is_told_too(pool: Pool) -> None:
+    """G6, I5: pass, fail, pass again with the very same date: upstream hears each time, under an id of its own."""
+    lms = FakeLms(courses=lms_courses())
+    bench = Workbench(pool, lms, **reporting(pass_grade=50))
+    bench.done(*hires(1))
+    for grade in (80, 30, 80, 30):
+        lms.complete("101", "2", completion(grade))
+        bench.poll()
+        bench.poll()
+    said = bench.announced(RECORDED) + bench.announced(CORRECTED)
+    assert [one["outcome"] for one in said] == ["C", "NYC", "C", "NYC"]
     assert outcomes(bench) == [("EN-1", "NYC")]
 
 
@@ -323,6 +337,7 @@ def test_trouble_with_the_site_keeps_the_position(pool: Pool, failure: Any) -> N
     assert pages == [0, 1, 1]
     assert outcomes(bench) == [("EN-1", "C"), ("EN-2", "C")]
     assert bench.column("select run from poll_cursor") == [None]
+    assert bench.failures() == []
 
 
 @pytest.mark.parametrize("place", ["poller.rows_written", "result.recorded"])
@@ -344,6 +359,7 @@ def test_rows_events_announcements_and_cursor_stand_or_fall_together(
     completes(site)
     with monkeypatch.context() as patched:
         patched.setattr(workers.poll, "crashpoint", kill)
+        patched.setattr(workers.completions, "crashpoint", kill)
         with pytest.raises(Killed):
             bench.poll()
     assert bench.results() == []
@@ -389,7 +405,7 @@ def test_a_poller_that_lost_its_lease_records_nothing(pool: Pool) -> None:
 
 
 def test_a_report_without_its_columns_is_a_matter_of_configuration(pool: Pool) -> None:
-    """R61: nothing is guessed from other columns; provisioning goes on, and the notice goes when the report is right."""
+    """R61: nothing is guessed; provisioning goes on, and the notice goes when the report is right."""
     site = academy()
     bad = add_report(site, "Wrong", ["ID number", "Completed"])
     bench = Workbench(pool, site, results=results(report=str(bad.id)))

@@ -11,7 +11,7 @@ from db.pool import Pool
 from simulators.moodle import MoodleSite, change_user
 from simulators.moodle.state import User
 from tests.support.builders import enrolled, hired, hires, payroll, terminated, updated
-from tests.support.workbench import Workbench, academy
+from tests.support.workbench import Workbench, academy, everything_stored
 
 PSEUDO = {"people": {"no_email": "pseudo", "pseudo_domain": "hr.example.org"}}
 
@@ -315,7 +315,7 @@ def test_a_preset_password_is_sent_once_to_be_changed_and_kept_nowhere(pool: Poo
         bench.done(hired(), hired("E-2", emails=["ws_matricula@academy.example"]), enrolled())
     assert sum(secret in body for body in sent) == 1
     assert user(site).preferences == {"auth_forcepasswordchange": "1"}
-    assert secret not in bench.everything_stored()
+    assert secret not in everything_stored(pool)
     assert secret not in str(logs)
     assert logs
 

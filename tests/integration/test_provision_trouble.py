@@ -34,15 +34,30 @@ def created(lms: FakeLms) -> int:
 
 
 class Meddling(FakeLms):
-    """Does something else while users are being made."""
+    """Something else happens while users are being made, or people enrolled: once, after the call took effect."""
 
-    meddle: Callable[[], None] = staticmethod(lambda: None)
+    after_create: Callable[[], None] = staticmethod(lambda: None)
+    after_enrol: Callable[[], None] = staticmethod(lambda: None)
 
     def create_users(self, users: Any) -> Any:
         outcomes = super().create_users(users)
-        meddle, self.meddle = self.meddle, lambda: None
+        meddle, self.after_create = self.after_create, lambda: None
         meddle()
         return outcomes
+
+    def enrol(self, enrolments: Any) -> Any:
+        outcomes = super().enrol(enrolments)
+        meddle, self.after_enrol = self.after_enrol, lambda: None
+        meddle()
+        return outcomes
+
+
+class Killed(BaseException):
+    """The worker is gone, and records nothing."""
+
+
+def kill() -> None:
+    raise Killed
 
 
 # Unknown outcomes
@@ -257,13 +272,82 @@ def test_a_late_outcome_is_refused_after_the_lease_is_lost(pool: Pool) -> None:
         bench.pass_time(minutes=2)
         bench.provision()
 
-    lms.meddle = overtake
+    lms.after_create = overtake
     bench.provision()
     account = bench.account()
     assert (account["state"], account["lease_token"], account["starts"]) == ("settled", None, 0)
     assert created(lms) == 1
-    assert len(bench.announced("lms.account.linked.v1")) == 1
-    assert len(bench.announced("lms.enrolment.provisioned.v1")) == 1
+    assert bench.column("select kind from timeline order by timeline_id") == ["account linked", "enrolled"]
+
+
+def test_a_late_refusal_does_not_undo_what_another_worker_has_done(pool: Pool) -> None:
+    """B5: frozen in the last call, which answers with a failure after somebody else enrolled the person."""
+    lms = Meddling(courses=lms_courses())
+    lms.fail("enrol", NeedsAttention("course_unknown"))
+    bench = Workbench(pool, lms)
+    bench.tell(*hires(1))
+
+    def overtake() -> None:
+        bench.pass_time(minutes=2)
+        bench.provision()
+
+    lms.after_enrol = overtake
+    bench.provision()
+    assert bench.placement()["state"] == "settled"
+    assert bench.failures() == []
+
+
+def test_a_late_record_does_not_end_somebody_elses_lease(pool: Pool) -> None:
+    """B5: the account is claimed anew and under way when the first worker comes to record."""
+    lms = Meddling(courses=lms_courses())
+    bench = Workbench(pool, lms)
+    bench.tell(*hires(1))
+
+    def overtake() -> None:
+        bench.pass_time(minutes=2)
+        with transaction(pool) as db:
+            assert len(WorkStore(db, bench.integration_id).claim(most=10, lease=bench.rules.lease)) == 1
+
+    lms.after_enrol = overtake
+    bench.provision()
+    assert bench.account()["lease_token"] is not None
+    assert bench.account()["state"] == "due"
+    bench.pass_time(minutes=2)
+    bench.provision()
+    assert bench.account()["state"] == bench.placement()["state"] == "settled"
+
+
+def test_a_worker_killed_in_a_create_does_not_lead_to_a_second_user(pool: Pool) -> None:
+    """B1, D7, I3: the effect shows only after the lease, and HR changed the address meanwhile: the user name that may
+    have been sent is sent again, so that the LMS itself refuses the one that comes late."""
+    lms = Meddling(courses=lms_courses())
+    lms.fail("create_users", UnknownOutcome("lms_no_answer"), effect="later")
+    lms.after_create = kill
+    bench = Workbench(pool, lms)
+    bench.tell(hired())
+    with pytest.raises(Killed):
+        bench.provision()
+    bench.tell(updated(emails=["corrected@example.org"]))
+    bench.pass_time(minutes=2)
+    bench.provision()
+    with pytest.raises(NeedsAttention):
+        lms.appear()
+    assert [user.email for user in lms.users.values()] == ["corrected@example.org"]
+    assert bench.account()["state"] == "settled"
+
+
+def test_a_pause_in_the_middle_ends_after_the_call_under_way(pool: Pool) -> None:
+    """R161, E7: what is under way ends cleanly and is recorded; nothing more is claimed."""
+    lms = Meddling(courses=lms_courses())
+    bench = Workbench(pool, lms, batch=1)
+    bench.tell(*hires(3))
+    lms.after_create = lambda: bench.set_state("paused")
+    bench.provision()
+    assert bench.column("select count(*) from account where state = 'settled'") == [1]
+    assert created(lms) == 1
+    bench.set_state("active")
+    bench.provision()
+    assert created(lms) == 3
 
 
 def test_what_kills_its_worker_is_parked_alone_and_its_neighbours_are_done(pool: Pool) -> None:
@@ -272,15 +356,12 @@ def test_what_kills_its_worker_is_parked_alone_and_its_neighbours_are_done(pool:
     bench = Workbench(pool, lms)
     bench.tell(*(hired(f"E-{n}") for n in range(1, 26)))
 
-    class Killed(BaseException):
-        pass
-
-    def kill(users: list[NewUser]) -> list[Outcome[str]]:
+    def die(users: list[NewUser]) -> list[Outcome[str]]:
         if any(new.external_key == "E-13" for new in users):
             raise Killed
         return list(FakeLms.create_users(lms, users))
 
-    lms.create_users = kill  # type: ignore[assignment,method-assign]
+    lms.create_users = die  # type: ignore[assignment,method-assign]
     deaths = 0
     for _ in range(20):
         try:
@@ -299,7 +380,7 @@ def test_facts_that_change_while_the_call_is_under_way_are_done_afterwards(pool:
     lms = Meddling(courses=lms_courses())
     bench = Workbench(pool, lms)
     bench.tell(hired())
-    lms.meddle = lambda: bench.tell(updated(last_name="Changed"), enrolled())
+    lms.after_create = lambda: bench.tell(updated(last_name="Changed"), enrolled())
     bench.provision()
     assert [user.last_name for user in lms.users.values()] == ["Changed"]
     assert bench.account()["state"] == bench.placement()["state"] == "settled"

@@ -8,7 +8,8 @@ It behaves as the port promises and the conformance suite holds it to that. Trou
     lms.fail("find_users", HoldIntegration("token_refused"), times=3)
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -21,11 +22,13 @@ from domain.errors import (
     UnknownOutcome,
 )
 from domain.lms import (
+    CUSTOM,
     Completion,
     Done,
     Failed,
     LmsCourse,
     LmsEnrolment,
+    LmsField,
     LmsUser,
     NewUser,
     Outcome,
@@ -33,6 +36,7 @@ from domain.lms import (
     Progress,
     ReportPage,
     ReportRow,
+    SeenFields,
     Site,
     UserChange,
 )
@@ -57,10 +61,17 @@ class FakeLms:
     Implements `domain.lms.LmsGateway`.
 
     Report "1" tells all completions; `reports` may hold others. `calls` lists (method, number of items) as they came.
+    `profile` holds the users' fields; as Moodle does, it ignores others and stores nothing for an unknown option.
     `effects` lists what was done: ("create", username), ("update", user id), ("enrol", user id, course id).
     """
 
-    def __init__(self, users: Iterable[LmsUser] = (), courses: Iterable[LmsCourse] = ()) -> None:
+    def __init__(
+        self,
+        users: Iterable[LmsUser] = (),
+        courses: Iterable[LmsCourse] = (),
+        profile: Iterable[LmsField] = (),
+    ) -> None:
+        self.profile = {field.shortname: field for field in profile}
         self.users = {user.user_id: user for user in users}
         self.all_courses = list(courses)
         self.enrolments: dict[Pair, LmsEnrolment] = {}
@@ -128,6 +139,12 @@ class FakeLms:
         self._read("courses", [None])
         return list(self.all_courses)
 
+    def fields(self, user_ids: Sequence[str]) -> SeenFields:
+        self._read("fields", user_ids)
+        held = {name for user_id in user_ids if user_id in self.users for name in self.users[user_id].custom}
+        seen = [replace(field, options=None) for name, field in self.profile.items() if name in held]
+        return SeenFields(seen, ["only fields that users have"])
+
     def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
         return self._write("course_progress", user_ids, self._progress)
 
@@ -144,10 +161,13 @@ class FakeLms:
 
     def _create(self, new: NewUser) -> str:
         taken = {user.username for user in self.users.values()}, {user.email.lower() for user in self.users.values()}
+        if not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in new.custom):
+            raise NeedsAttention("text_invalid")
         if new.username in taken[0] or new.email.lower() in taken[1]:
             raise NeedsAttention("lms_rejected")
         user_id = str(max((int(user_id) for user_id in self.users), default=100) + 1)
-        self.users[user_id] = LmsUser(user_id, new.username, new.email, new.external_key, new.first_name, new.last_name)
+        made = LmsUser(user_id, new.username, new.email, new.external_key, new.first_name, new.last_name)
+        self.users[user_id] = replace(made, custom=self._custom({}, new.custom))
         self.passwords[user_id] = new.password
         self.effects.append(("create", new.username))
         return user_id
@@ -156,8 +176,20 @@ class FakeLms:
         user = self._user(change.user_id)
         if user.protected:
             raise NeedsAttention("user_protected")
-        self.users[change.user_id] = replace(user, **change.fields)  # type: ignore[arg-type]
+        sent = {name.removeprefix(CUSTOM): v for name, v in change.fields.items() if name.startswith(CUSTOM)}
+        fields: dict[str, Any] = {name: v for name, v in change.fields.items() if not name.startswith(CUSTOM)}
+        self.users[change.user_id] = replace(user, **fields, custom=self._custom(user.custom, sent))
         self.effects.append(("update", change.user_id))
+
+    def _custom(self, held: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, str]:
+        """What the profile shows afterwards: what is set, and every checkbox."""
+        values = {name: "0" for name, field in self.profile.items() if field.kind == "checkbox"} | dict(held)
+        for name, value in sent.items():
+            field = self.profile.get(name)
+            if field is not None:
+                wrong = field.kind == "menu" and value not in (field.options or ())
+                values[name] = "" if wrong else value
+        return {name: value for name, value in values.items() if value}
 
     def _enrol(self, enrolment: LmsEnrolment) -> None:
         self._user(enrolment.user_id)

@@ -13,9 +13,10 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import httpx
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from db import configuration
@@ -35,9 +36,11 @@ from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
 from workers.arrivals import Arrival, read
+from workers.catalogue import maintain_catalogue
 from workers.poll import poll_results
-from workers.provision import maintain_catalogue, provision
+from workers.provision import provision
 from workers.site import CallMeter, Site, WorkRules
+from workers.syncing import maintain_syncs
 
 KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
@@ -49,7 +52,9 @@ PASS_TIME = """
                        first_attempt_at = first_attempt_at - %(d)s;
     update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
                          finished_since = finished_since - %(d)s;
-    update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s;
+    update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
+                           courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
+    update sync_run set started_at = started_at - %(d)s;
     update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
 """
 
@@ -59,6 +64,15 @@ def academy(**site: Any) -> MoodleSite:
     A simulated Moodle with the invented courses and the bench's token.
     """
     return moodle_site(**({"courses": COURSES, "token": TOKEN} | site))
+
+
+def store_events(pool: Pool, *events: Event | bytes) -> None:
+    """
+    Store the events as ingest does.
+    """
+    bodies = [said if isinstance(said, bytes) else as_bytes(said) for said in events]
+    with transaction(pool) as db:
+        store(db, [read(Arrival(body, INBOX_QUEUE)) for body in bodies])
 
 
 class Workbench:
@@ -81,11 +95,18 @@ class Workbench:
     ) -> None:
         self.pool = pool
         self.woken: list[int] = []
-        self.rules = WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
+        self.rules = self.work_rules(dice, batch)
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
         self._password = Secret(password) if password else None
         self.integration_id = self.add(lms, settings(**chosen), active=active)
+
+    @staticmethod
+    def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
+        """
+        The installation's default times, and dice that always fall alike.
+        """
+        return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
     def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
@@ -118,12 +139,7 @@ class Workbench:
     # Use cases
 
     def receive(self, *events: Event | bytes) -> None:
-        """
-        Store the events as ingest does.
-        """
-        bodies = [said if isinstance(said, bytes) else as_bytes(said) for said in events]
-        with transaction(self.pool) as db:
-            store(db, [read(Arrival(body, INBOX_QUEUE)) for body in bodies])
+        store_events(self.pool, *events)
 
     def apply(self) -> int:
         return apply_events(self.pool, TENANT, self.woken.append)
@@ -152,6 +168,13 @@ class Workbench:
 
     def read_catalogue(self) -> None:
         maintain_catalogue(pool=self.pool, open_site=self.open_site, rules=self.rules)
+
+    def maintain(self) -> None:
+        """
+        All that housekeeping does for runs and courses.
+        """
+        maintain_syncs(self.pool)
+        self.read_catalogue()
 
     def pass_time(self, **span: float) -> None:
         self.run(PASS_TIME, d=timedelta(**span))
@@ -233,11 +256,13 @@ class Workbench:
     def results(self) -> list[Row]:
         return self.rows("select * from result order by enrolment_key")
 
-    def everything_stored(self) -> str:
-        """
-        Every row of every table as text, bytes as the characters they may stand for.
-        """
-        tables = cast("list[str]", self.column("select tablename from pg_tables where schemaname = 'public'"))
-        rows = [row for table in tables for row in self.rows(f"select * from {table}")]  # noqa: S608 - ours
-        values = [value for row in rows for value in row.values()]
-        return "\n".join(v.decode("latin-1") if isinstance(v, bytes) else str(v) for v in values)
+
+def everything_stored(pool: Pool) -> str:
+    """
+    Every row of every table as text, bytes as the characters they may stand for.
+    """
+    with pool.connection() as connection:
+        names = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        tables = [sql.SQL("select * from {}").format(sql.Identifier(name)) for (name,) in names]
+        values = [value for table in tables for row in connection.execute(table) for value in row]
+    return "\n".join(value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values)

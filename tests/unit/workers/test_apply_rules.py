@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from db import convergence
 from db.facts import InboxRow
 from domain.events import (
     FACT_TYPES,
@@ -21,7 +22,6 @@ from domain.events import (
     parse,
 )
 from tests.unit.domain.values import event
-from workers import apply
 
 
 class Facts:
@@ -63,7 +63,7 @@ class Facts:
     def ask_sweep(self, **scope: str) -> None:
         self.sweeps.append(scope)
 
-    def request_sync(self, name: str, flows: Iterable[str]) -> bool:
+    def request_sync(self, name: str, flows: Iterable[str], *, enrolments: bool = False) -> bool:
         self.syncs.append((name, tuple(flows)))
         return name == "Acme Moodle"
 
@@ -79,7 +79,7 @@ class Facts:
 
 def take(store: Facts, *events: Event) -> tuple[list[str], list[str]]:
     """How each event of one batch ended, and whom the batch concerned."""
-    newest = apply._Newest(store, events)  # type: ignore[arg-type]
+    newest = convergence.Newest(store, events)  # type: ignore[arg-type]
     states = [newest.take(number, event).state for number, event in enumerate(events)]
     return states, newest.save()
 
@@ -125,7 +125,7 @@ def test_every_type_of_fact_is_kept_when_it_is_called_applied(type_: str) -> Non
 @pytest.mark.parametrize("type_", sorted(WAITS_FOR_A_RELEASE))
 def test_a_session_order_waits_for_the_release_that_carries_it_out(type_: str) -> None:
     """I1, I13: kept and visible, never called applied."""
-    settled = apply._Newest(Facts(), []).take(1, smallest(type_))  # type: ignore[arg-type]
+    settled = convergence.Newest(Facts(), []).take(1, smallest(type_))  # type: ignore[arg-type]
 
     assert (settled.state, settled.code) == ("set_aside", "needs_upgrade")
 
@@ -304,8 +304,8 @@ def test_both_ways_of_sending_an_event_are_the_same_event() -> None:
     whole = event(data={"employee_key": "E-1"}, subject="E-1")
     attributes = {name: value for name, value in whole.items() if name != "data"}
 
-    structured = apply._event(row(json.dumps(whole).encode()))
-    binary = apply._event(row(json.dumps(whole["data"]).encode(), attributes))
+    structured = convergence.event_of(row(json.dumps(whole).encode()))
+    binary = convergence.event_of(row(json.dumps(whole["data"]).encode(), attributes))
 
     assert structured == binary
     assert structured.envelope.id == whole["id"]
@@ -315,7 +315,7 @@ def test_an_event_without_an_id_has_the_one_it_was_given() -> None:
     """A12."""
     nameless = {name: value for name, value in event().items() if name != "id"}
 
-    assert apply._event(row(json.dumps(nameless).encode())).envelope.id == "given"
+    assert convergence.event_of(row(json.dumps(nameless).encode())).envelope.id == "given"
 
 
 @pytest.mark.parametrize(
@@ -328,4 +328,4 @@ def test_an_event_without_an_id_has_the_one_it_was_given() -> None:
 )
 def test_a_stored_event_may_still_be_refused(body: bytes, family: type[BadEvent]) -> None:
     with pytest.raises(family):
-        apply._event(row(body))
+        convergence.event_of(row(body))

@@ -1,0 +1,97 @@
+"""What the self-check knows beforehand, and what is kept of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row, tuple_row
+
+from db.pool import Db
+from db.results import ResultStore
+from db.statements import statements
+from domain.checks import Check, Identity, Known, State, holds
+from domain.identities import Wanted
+from domain.polling import COMPLETION_TASK_LATE
+
+SQL = statements("checks")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLine:
+    """A line of the last check. It has been as it is since `since`."""
+
+    name: str
+    state: State
+    detail: str
+    code: str
+    since: datetime
+    checked_at: datetime
+
+
+class CheckStore:
+    """One integration's self-check in one transaction."""
+
+    def __init__(self, db: Db, integration_id: int) -> None:
+        self._db = db
+        self._integration_id = integration_id
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._db.cursor(row_factory=tuple_row)
+        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
+        return cursor.fetchall() if cursor.description else []
+
+    def known(self, unmapped: Sequence[str]) -> Known:
+        """What our own records say about the site's health."""
+        enrolled, completed, quiet = self._rows("enrolment_counts")[0]
+        return Known(
+            linked=dict(self._rows("linked_sample")),
+            courses=[row[0] for row in self._rows("linked_courses")],
+            learners=[row[0] for row in self._rows("learners")],
+            late=ResultStore(self._db, self._integration_id).late_completions(COMPLETION_TASK_LATE),
+            enrolled=enrolled,
+            completed=completed,
+            quiet=quiet,
+            shared_addresses=self._rows("shared_addresses")[0][0],
+            unmapped=unmapped,
+        )
+
+    def pinned(self) -> Identity | None:
+        rows = self._rows("pinned")
+        return Identity(*rows[0]) if rows and rows[0][0] is not None else None
+
+    def pin(self, identity: Identity) -> None:
+        self._rows("pin", url=identity.url, name=identity.name)
+
+    def states(self) -> Mapping[str, State]:
+        return dict(self._rows("states"))
+
+    def lines(self) -> list[KeptLine]:
+        with self._db.cursor(row_factory=class_row(KeptLine)) as cursor:
+            return cursor.execute(SQL["lines"], {"integration_id": self._integration_id}).fetchall()
+
+    def save(self, checks: Sequence[Check]) -> None:
+        """The last check is this one."""
+        names = [check.name for check in checks]
+        self._rows(
+            "save_lines",
+            names=names,
+            positions=list(range(len(checks))),
+            states=[check.state for check in checks],
+            details=[check.detail for check in checks],
+            codes=[check.code for check in checks],
+            holds=[holds(check) for check in checks],
+        )
+        self._rows("forget_lines", names=names)
+        self._rows("checked")
+
+    def stay_held(self) -> None:
+        """Only the next check, or a person, ends the hold."""
+        self._rows("stay_held")
+
+    def wake_poll(self) -> None:
+        self._rows("wake_poll")
+
+    def wanted_identities(self, *, after: str, most: int) -> list[Wanted]:
+        """The next people after this employee key."""
+        return [Wanted(*row) for row in self._rows("wanted_identities", after=after, most=most)]

@@ -1,0 +1,122 @@
+-- name: start_run
+-- Begins a run, unless one of this flow is under way.
+insert into sync_run (integration_id, flow, asked_by, enrolments)
+values (%(integration_id)s, %(flow)s, %(asked_by)s, %(enrolments)s)
+on conflict (integration_id, flow) where done_at is null do nothing
+returning run_id;
+
+-- name: open_run
+-- The run of one flow that is under way.
+select run_id from sync_run where integration_id = %(integration_id)s and flow = %(flow)s and done_at is null;
+
+-- name: mark_people
+-- Everybody's account is read again and counted in the run, after the work that somebody waits for. A run that nobody
+-- asked for leaves alone what waits for a person.
+with marked as (
+    update account a
+    set sync_run = %(run_id)s, applied = null, state = 'due', code = null, revision = a.revision + 1, urgency = 2,
+        due_at = case when a.doubt > 0 then greatest(a.due_at, now()) else now() end,
+        attempts = 0, first_attempt_at = null
+    where a.integration_id = %(integration_id)s and a.wanted is not null and a.state <> 'staged'
+      and (%(everybody)s or (a.state = 'settled' and a.lms_user_id is not null))
+    returning a.account_id
+)
+update sync_run set expected = (select count(*) from marked) where run_id = %(run_id)s;
+
+-- name: mark_enrolments
+-- Parked enrolments are tried again; those that the LMS holds are written again only where that is asked for, because
+-- no function reads them back (contract, section 4.1).
+update placement p
+set due_at = now(), applied = null, state = 'due', code = null, revision = p.revision + 1, attempts = 0,
+    first_attempt_at = null
+where p.integration_id = %(integration_id)s
+  and (p.state = 'parked' or (%(enrolments)s and p.state in ('due', 'settled')));
+
+-- name: ask_for_courses
+-- The courses are read at once, whatever put them off.
+update integration set courses_retry_at = null where integration_id = %(integration_id)s;
+
+-- name: ask_for_results
+-- All completions are read, not only the news.
+update poll_cursor set due_at = now(), full_at = null where integration_id = %(integration_id)s;
+
+-- name: integration_named
+-- The tenant's integration of this name.
+select integration_id from integration where tenant = %(tenant)s and name = %(name)s and state <> 'removed';
+
+-- name: count_off
+-- These people have been read for their run.
+update account set sync_run = null where account_id = any(%(ids)s) and sync_run = %(run_id)s;
+
+-- name: add_to_run
+-- What has been done for a run so far.
+update sync_run r
+set created = r.created + %(created)s, updated = r.updated + %(updated)s, skipped = r.skipped + %(skipped)s,
+    failed = r.failed + %(failed)s, calls = r.calls + %(calls)s, code = null,
+    reasons = (
+        select coalesce(jsonb_object_agg(together.reason, together.times), '{}')
+        from (select e.reason, sum(e.times::int) as times
+              from (select * from jsonb_each_text(r.reasons) union all select * from jsonb_each_text(%(reasons)s::jsonb))
+                   as e(reason, times)
+              group by e.reason) together)
+where r.run_id = %(run_id)s and r.done_at is null;
+
+-- name: finish_run
+-- The run is over, if nobody is left to be read. Whoever HR parked meanwhile is not waited for.
+update sync_run r
+set state = %(state)s, code = %(code)s, done_at = now()
+from integration i
+where r.run_id = %(run_id)s and r.done_at is null and i.integration_id = r.integration_id
+  and not exists (select from account a where a.sync_run = r.run_id and a.due_at is not null)
+returning r.run_id, i.tenant, i.name as integration, r.flow, r.state, r.asked_by, r.enrolments, r.expected, r.created,
+          r.updated, r.skipped, r.failed, r.reasons, r.calls, r.code, r.started_at, r.done_at, now() as read_at;
+
+-- name: note_trouble
+-- What an open run waits for.
+update sync_run set code = %(code)s
+where integration_id = %(integration_id)s and flow = %(flow)s and done_at is null;
+
+-- name: runs
+-- Runs, the newest first.
+select r.run_id, i.tenant, i.name as integration, r.flow, r.state, r.asked_by, r.enrolments, r.expected, r.created,
+       r.updated, r.skipped, r.failed, r.reasons, r.calls, r.code, r.started_at, r.done_at, now() as read_at
+from sync_run r join integration i using (integration_id)
+where r.integration_id = %(integration_id)s and (%(run_ids)s::bigint[] is null or r.run_id = any(%(run_ids)s))
+order by r.run_id desc limit %(most)s;
+
+-- name: empty_runs
+-- Open runs over people with nobody left to read: there was nobody, or HR's news took them out.
+select r.run_id from sync_run r
+where r.integration_id = %(integration_id)s and r.flow = 'people' and r.done_at is null
+  and not exists (select from account a where a.sync_run = r.run_id and a.due_at is not null);
+
+-- name: people_run_due
+-- Whether everybody is to be read again because it was long ago (R80).
+select exists (
+    select from integration i
+    where i.integration_id = %(integration_id)s and i.state = 'active'
+      and now() - greatest(i.added_at, (select max(r.started_at) from sync_run r
+                                        where r.integration_id = i.integration_id and r.flow = 'people'))
+          > make_interval(secs => coalesce((i.settings #>> '{sync,every_s}')::int, 86400)));
+
+-- name: results_since
+-- Results recorded and corrected since an instant.
+select count(*) filter (where e.kind = 'recorded'), count(*) filter (where e.kind = 'corrected')
+from result_event e join result r using (result_id)
+where r.integration_id = %(integration_id)s
+  and e.recorded_at >= (select started_at from sync_run where run_id = %(run_id)s);
+
+-- name: flow_worked
+-- A flow did its work; once a second is often enough to know (R1).
+insert into flow_state as f (integration_id, flow, succeeded_at) values (%(integration_id)s, %(flow)s, now())
+on conflict (integration_id, flow) do update set succeeded_at = now()
+where f.succeeded_at is null or f.succeeded_at < now() - interval '1 second' or f.failed_at > f.succeeded_at;
+
+-- name: flow_failed
+-- A flow could not do its work.
+insert into flow_state (integration_id, flow, failed_at, code) values (%(integration_id)s, %(flow)s, now(), %(code)s)
+on conflict (integration_id, flow) do update set failed_at = now(), code = excluded.code;
+
+-- name: flow_states
+-- How the flows of all integrations stand.
+select integration_id, flow, succeeded_at, failed_at, code from flow_state;

@@ -1,0 +1,170 @@
+"""Runs over everything of one flow, and how the flows stand."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from psycopg.rows import class_row, tuple_row
+
+from db.pool import Db
+from db.statements import statements
+from domain.syncing import SCHEDULE, Flow, Tally
+
+SQL = statements("sync_runs")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run as people see it. `expected` is how many people there are to read, where that is known."""
+
+    run_id: int
+    tenant: str
+    integration: str
+    flow: Flow
+    state: Literal["running", "done", "failed"]
+    asked_by: str
+    enrolments: bool
+    expected: int | None
+    created: int
+    updated: int
+    skipped: int
+    failed: int
+    reasons: dict[str, int]
+    calls: int
+    code: str | None
+    started_at: datetime
+    done_at: datetime | None
+    read_at: datetime
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"created": self.created, "updated": self.updated, "skipped": self.skipped, "failed": self.failed}
+
+    @property
+    def took(self) -> timedelta:
+        """How long it took, or has been taking."""
+        return (self.done_at or self.read_at) - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run, and whether it was under way already."""
+
+    run_id: int
+    flow: Flow
+    joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """When a flow last worked, and when and why it last did not."""
+
+    integration_id: int
+    flow: Flow
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    code: str | None
+
+
+class SyncRuns:
+    """One integration's runs in one transaction."""
+
+    def __init__(self, db: Db, integration_id: int) -> None:
+        self._db = db
+        self._integration_id = integration_id
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._db.cursor(row_factory=tuple_row)
+        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
+        return cursor.fetchall() if cursor.description else []
+
+    def _runs(self, statement: str, /, **values: Any) -> list[RunRow]:
+        with self._db.cursor(row_factory=class_row(RunRow)) as cursor:
+            return cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values}).fetchall()
+
+    def ask(self, flow: Flow, *, by: str, enrolments: bool = False) -> Asked:
+        """
+        A run of this flow is under way: a new one, or the one that was.
+
+        Args:
+            enrolments: Have a new run over people write their enrolments again.
+        """
+        started = self._rows("start_run", flow=flow, asked_by=by, enrolments=enrolments)
+        if not started:
+            return Asked(self._rows("open_run", flow=flow)[0][0], flow, joined=True)
+        run_id = int(started[0][0])
+        if flow == "people":
+            self._rows("mark_people", run_id=run_id, everybody=by != SCHEDULE)
+            if by != SCHEDULE:
+                self._rows("mark_enrolments", enrolments=enrolments)
+        else:
+            self._rows("ask_for_courses" if flow == "courses" else "ask_for_results")
+        return Asked(run_id, flow, joined=False)
+
+    def under_way(self, flow: Flow) -> int | None:
+        rows = self._rows("open_run", flow=flow)
+        return rows[0][0] if rows else None
+
+    def count_off(self, run_id: int, account_ids: Iterable[int]) -> None:
+        """These people have been read for the run."""
+        self._rows("count_off", run_id=run_id, ids=list(account_ids))
+
+    def add(self, run_id: int, tally: Tally) -> None:
+        """Add to the run's counts, unless it is over. Other writers of the run wait until the transaction ends."""
+        self._rows(
+            "add_to_run",
+            run_id=run_id,
+            created=tally.created,
+            updated=tally.updated,
+            skipped=tally.skipped,
+            failed=tally.failed,
+            calls=tally.calls,
+            reasons=json.dumps(tally.reasons),
+        )
+
+    def finish(self, run_id: int, code: str | None = None) -> RunRow | None:
+        """The run is over: done, or failed under a code. None when it was over, or somebody is still to be read."""
+        rows = self._runs("finish_run", run_id=run_id, state="failed" if code else "done", code=code)
+        return rows[0] if rows else None
+
+    def empty(self) -> list[int]:
+        """Open runs over people with nobody left to read."""
+        return [row[0] for row in self._rows("empty_runs")]
+
+    def people_due(self) -> bool:
+        return bool(self._rows("people_run_due")[0][0])
+
+    def results_since(self, run_id: int) -> tuple[int, int]:
+        """Results recorded and corrected since the run began."""
+        recorded, corrected = self._rows("results_since", run_id=run_id)[0]
+        return recorded, corrected
+
+    def rows(self, run_ids: Sequence[int] | None = None, *, most: int = 100) -> list[RunRow]:
+        """These runs, or the last ones; the newest first."""
+        return self._runs("runs", run_ids=None if run_ids is None else list(run_ids), most=most)
+
+    def worked(self, flow: Flow) -> None:
+        self._rows("flow_worked", flow=flow)
+
+    def troubled(self, flow: Flow, code: str) -> None:
+        """The flow could not do its work; a run of it waits for that to pass."""
+        self._rows("flow_failed", flow=flow, code=code)
+        self._rows("note_trouble", flow=flow, code=code)
+
+
+def ask_by_name(db: Db, tenant: str, name: str, flows: Iterable[Flow], *, by: str, enrolments: bool) -> list[Asked]:
+    """A run of each flow is under way; nothing when the tenant has no integration of this name."""
+    found = db.cursor(row_factory=tuple_row).execute(SQL["integration_named"], {"tenant": tenant, "name": name})
+    row = found.fetchone()
+    if row is None:
+        return []
+    runs = SyncRuns(db, row[0])
+    return [runs.ask(flow, by=by, enrolments=enrolments) for flow in dict.fromkeys(flows)]
+
+
+def flow_states(db: Db) -> list[FlowState]:
+    """How the flows of all integrations stand."""
+    with db.cursor(row_factory=class_row(FlowState)) as cursor:
+        return cursor.execute(SQL["flow_states"]).fetchall()

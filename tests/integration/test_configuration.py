@@ -1,0 +1,246 @@
+"""
+Integrations as people set them up: checked when saved, secrets sealed, every version of the settings kept.
+"""
+
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from db import configuration
+from db.accounts import WorkStore
+from db.configuration import IntegrationRow
+from db.failures import IntegrationNameTaken, LmsTaken
+from db.pool import Pool, transaction
+from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
+from domain.integration import IntegrationSettings
+from lms.opening import Gateways
+from ops import actions
+from ops.actions import NotFound, Refused
+from runtime.secrets import CannotUnseal, Secret, unseal
+from runtime.settings import Settings
+from simulators.faults import Fault
+from simulators.moodle import MoodleSite
+from simulators.moodle.build import add_token
+from simulators.server import serve
+from tests.support.builders import TENANT, hired, lms_courses, payroll, settings
+from tests.support.fake_lms import FakeLms
+from tests.support.workbench import KEY, TOKEN, Workbench, academy, everything_stored, store_events
+from workers.apply import apply_events
+from workers.boot import Sites
+from workers.provision import provision
+
+PRIVATE = Settings("postgresql://x", "amqp://x", KEY, allow_private_lms=True)
+
+
+@pytest.fixture
+def site() -> MoodleSite:
+    return academy()
+
+
+@pytest.fixture
+def url(site: MoodleSite) -> Iterator[str]:
+    with serve(site) as found:
+        yield found
+
+
+def save(pool: Pool, url: str, tenant: str = TENANT, token: str = TOKEN, **chosen: Any) -> IntegrationRow:
+    wanted = settings(url=url, **chosen)
+    actions.add_integration(pool, PRIVATE, tenant, wanted, Secret(token), None)
+    return actions.find_integration(pool, wanted.name, tenant)
+
+
+# Names and addresses
+
+
+def test_a_name_tells_the_integrations_of_one_company_apart(pool: Pool) -> None:
+    """R16: several per company, each name once; another company may use the same name."""
+    save(pool, "http://127.0.0.1:1001")
+    save(pool, "http://127.0.0.1:1002", name="Other")
+    save(pool, "http://127.0.0.1:1003", tenant="beta")
+    with pytest.raises(IntegrationNameTaken):
+        save(pool, "http://127.0.0.1:1004")
+    with pytest.raises(NotFound, match="add --tenant"):
+        actions.find_integration(pool, "Acme Moodle", None)
+
+
+@pytest.mark.parametrize(
+    "again", ["http://127.0.0.1:1001/", "HTTP://127.0.0.1:1001", " http://127.0.0.1:1001// ", "http://127.0.0.1:1001"]
+)
+def test_one_lms_serves_one_integration(pool: Pool, again: str) -> None:
+    """R13: however the address is spelled, and whichever company asks."""
+    save(pool, "http://127.0.0.1:1001")
+    with pytest.raises(LmsTaken):
+        save(pool, again, tenant="beta")
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://academy.example.org", "url_not_https"),
+        ("https://127.0.0.1", "url_private"),
+        ("https://nowhere.invalid", "url_unresolvable"),
+        ("https://", "url_malformed"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused_with_its_reason(pool: Pool, url: str, code: str) -> None:
+    """R12, R22: when it is saved; nothing is stored."""
+    public = Settings("postgresql://x", "amqp://x", KEY)
+    with pytest.raises(NeedsAttention) as refused:
+        actions.add_integration(pool, public, TENANT, settings(url=url), Secret(TOKEN), None)
+    assert refused.value.code == code
+    with transaction(pool) as db:
+        assert configuration.integrations(db) == []
+
+
+# Secrets
+
+
+def test_the_token_is_stored_sealed_and_bound_to_its_integration(pool: Pool) -> None:
+    """R23, S6: nothing in the database opens it without the key, and it opens for no other row."""
+    row = save(pool, "http://127.0.0.1:1001")
+    assert TOKEN not in everything_stored(pool)
+    assert TOKEN not in repr(row)
+    own = configuration.bound_to(TENANT, row.name, "token")
+    assert unseal(row.token_sealed, key=KEY, bound_to=own).reveal() == TOKEN
+    for key, bound in [(b"x" * 32, own), (KEY, configuration.bound_to("beta", row.name, "token"))]:
+        with pytest.raises(CannotUnseal):
+            unseal(row.token_sealed, key=key, bound_to=bound)
+
+
+FAULTS = [
+    Fault("*", close="reset", name="reset"),
+    Fault("*", status=401, name="refused"),
+    Fault("*", status=500, body="trace", name="server error"),
+    Fault("*", status=302, redirect="http://127.0.0.1:9/", name="moved"),
+    Fault("*", errorcode="invalidtoken", name="token"),
+    Fault("*", errorcode="invalidparameter", name="parameter"),
+    Fault("*", json=[{"id": "12"}], name="wrong types"),
+    Fault("*", page="login", name="page"),
+]
+
+
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda fault: str(fault.status or fault.errorcode or fault.close or "odd")
+)
+def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
+    pool: Pool, site: MoodleSite, url: str, fault: Fault
+) -> None:
+    """R23, S5, I10: every kind of trouble, over a real connection, in checks and in work."""
+    row = save(pool, url)
+    with transaction(pool) as db:
+        configuration.set_state(db, row, "active")
+    store_events(pool, hired())
+    apply_events(pool, TENANT, [].append)
+    site.faults.add(fault)
+    with capture_logs() as logs, Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
+        rules = Workbench.work_rules()
+        provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEY), rules=rules)
+        raised = failure_of(gateways, url)
+    checks = actions.check_integration(PRIVATE, row)
+    assert any(check.state == "failed" for check in checks)
+    told = "".join(traceback.format_exception(raised)) + repr(raised)
+    for place in (str(logs), str(checks), told, everything_stored(pool)):
+        assert TOKEN not in place
+    assert logs
+
+
+def failure_of(gateways: Gateways, url: str) -> ProvisioningError:
+    with pytest.raises(ProvisioningError) as raised:
+        gateways.open(url, Secret(TOKEN)).courses()
+    return raised.value
+
+
+def test_another_master_key_holds_the_integration_and_writes_nothing(pool: Pool, site: MoodleSite, url: str) -> None:
+    """E5: no call is made, and the token stays as it was sealed."""
+    row = save(pool, url)
+    with transaction(pool) as db:
+        found = WorkStore(db, row.integration_id).integration()
+    assert found is not None
+    with (
+        Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways,
+        pytest.raises(HoldIntegration) as held,
+    ):
+        Sites(gateways, b"x" * 32)(found)
+    assert held.value.code == "key_mismatch"
+    assert site.ledger.calls() == []
+    assert actions.find_integration(pool, row.name, TENANT).token_sealed == row.token_sealed
+
+
+def test_a_replaced_token_is_used_from_the_next_call_on(pool: Pool, site: MoodleSite, url: str) -> None:
+    """R49, E2: workers that have the site open notice."""
+    row = save(pool, url)
+    with Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
+        sites = Sites(gateways, KEY)
+
+        def asked() -> str:
+            with transaction(pool) as db:
+                found = WorkStore(db, row.integration_id).integration()
+            assert found is not None
+            return sites(found).gateway.site().user_id
+
+        assert asked() == "3"
+        add_token(site, "another-token", 2)
+        del site.state.tokens[TOKEN]
+        actions.replace_token(pool, PRIVATE, row, Secret("another-token"))
+        assert asked() == "2"
+
+
+@pytest.mark.parametrize(("choice", "password"), [("preset", None), ("lms", "Preset-canary-1")])
+def test_a_preset_password_is_given_exactly_when_it_is_wanted(pool: Pool, choice: str, password: str | None) -> None:
+    """R67: it is configuration of each integration, and no constant."""
+    wanted = settings(url="http://127.0.0.1:1001", people={"password": choice})
+    with pytest.raises(Refused):
+        actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), password and Secret(password))  # type: ignore[arg-type]
+
+
+def test_a_preset_password_is_sealed_too(pool: Pool) -> None:
+    """R67, S6."""
+    wanted = settings(url="http://127.0.0.1:1001", people={"password": "preset"})
+    actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), Secret("Preset-canary-1"))
+    assert "Preset-canary-1" not in everything_stored(pool)
+    assert actions.find_integration(pool, wanted.name, TENANT).has_password
+
+
+# States and versions
+
+
+def test_saving_is_not_enabling(pool: Pool, site: MoodleSite, url: str) -> None:
+    """R160, R175: a draft calls nobody; enabling checks first, and changes nothing when the check fails."""
+    row = save(pool, url, token="wrong-token")
+    assert row.state == "draft"
+    assert site.ledger.calls() == []
+    with pytest.raises(actions.NotReady):
+        actions.enable(pool, PRIVATE, row)
+    assert actions.find_integration(pool, row.name, TENANT).state == "draft"
+    actions.replace_token(pool, PRIVATE, row, Secret(TOKEN))
+    actions.enable(pool, PRIVATE, actions.find_integration(pool, row.name, TENANT))
+    assert actions.find_integration(pool, row.name, TENANT).state == "active"
+
+
+def test_an_integration_may_be_tested_while_it_is_paused(pool: Pool, site: MoodleSite, url: str) -> None:
+    """R161, R180: only harmless calls are made, and it stays paused."""
+    row = save(pool, url)
+    actions.pause(pool, row)
+    checks = actions.check_integration(PRIVATE, row)
+    assert {check.state for check in checks} == {"ok"}
+    assert site.ledger.effects() == []
+    assert actions.find_integration(pool, row.name, TENANT).state == "paused"
+
+
+def test_every_version_of_the_settings_is_kept_and_decisions_name_theirs(pool: Pool) -> None:
+    """E6: an account says by which version it was decided, and that version can still be read."""
+    bench = Workbench(pool, FakeLms(courses=lms_courses()), payrolls="selected")
+    bench.tell(payroll(), hired("E-1"))
+    assert bench.account()["settings_version"] == 1
+    bench.choose(people={"identity": "external_id", "username": "external_id"})
+    assert bench.account()["settings_version"] == 2
+    versions = bench.rows("select version, settings from integration_settings order by version")
+    assert [IntegrationSettings.model_validate(row["settings"]).people.identity for row in versions] == [
+        "person_id",
+        "external_id",
+    ]
+    assert bench.failures() == [("account", "external_id_missing")]
