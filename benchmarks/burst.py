@@ -36,8 +36,8 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         calls.append(ours["calls"])
         from_facts.append(ours["from_facts"])
         say(
-            f"{ours['rate']:.0f} enrolments/s with {ours['calls']:.4f} calls each; {ours['from_facts']:.0f}/s from the "
-            f"last fact's time on; one message per person {theirs:.1f}/s, perfect batches {best:.0f}/s"
+            f"{ours['rate']:.0f} enrolments/s with {ours['calls']:.4f} calls each; {ours['from_facts']:.1f} s after "
+            f"the last fact; one message per person {theirs:.1f}/s, perfect batches {best:.0f}/s"
         )
     unit = "enrolments/s"
     return [

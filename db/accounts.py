@@ -313,9 +313,10 @@ class WorkStore:
     def note_answer(self) -> None:
         self._rows("note_answer")
 
-    def put_off_probe(self, wait: timedelta) -> bool:
-        """True when the probe is ours to make."""
-        return bool(self._rows("put_off_probe", wait=wait))
+    def put_off_probe(self, wait: timedelta) -> str | None:
+        """The code of the hold when the probe is ours to make; None when it is not due or there is no hold."""
+        rows = self._rows("put_off_probe", wait=wait)
+        return str(rows[0][0]) if rows else None
 
     def release(self) -> bool:
         return bool(self._rows("release"))

@@ -1,6 +1,6 @@
 """What the self-check knows beforehand, and what is kept of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,18 +60,25 @@ class CheckStore:
         rows = self._rows("pinned")
         return Identity(*rows[0]) if rows and rows[0][0] is not None else None
 
+    def password_sealed(self) -> bytes | None:
+        value: bytes | None = self._rows("password_sealed")[0][0]
+        return value
+
     def pin(self, identity: Identity) -> None:
         self._rows("pin", url=identity.url, name=identity.name)
-
-    def states(self) -> Mapping[str, State]:
-        return dict(self._rows("states"))
 
     def lines(self) -> list[KeptLine]:
         with self._db.cursor(row_factory=class_row(KeptLine)) as cursor:
             return cursor.execute(SQL["lines"], {"integration_id": self._integration_id}).fetchall()
 
-    def save(self, checks: Sequence[Check]) -> None:
-        """The last check is this one."""
+    def save(self, checks: Sequence[Check], *, reached: bool) -> None:
+        """
+        The last check is this one; results that a line held, and holds no more, are read at once.
+
+        Args:
+            reached: False when the site did not answer: what was not looked at stays as it was.
+        """
+        held = self._results_held()
         names = [check.name for check in checks]
         self._rows(
             "save_lines",
@@ -81,16 +88,19 @@ class CheckStore:
             details=[check.detail for check in checks],
             codes=[check.code for check in checks],
             holds=[holds(check) for check in checks],
+            reached=reached,
         )
         self._rows("forget_lines", names=names)
         self._rows("checked")
+        if held and not self._results_held():
+            self._rows("wake_poll")
+
+    def _results_held(self) -> bool:
+        return bool(self._rows("results_held")[0][0])
 
     def stay_held(self) -> None:
         """Only the next check, or a person, ends the hold."""
         self._rows("stay_held")
-
-    def wake_poll(self) -> None:
-        self._rows("wake_poll")
 
     def wanted_identities(self, *, after: str, most: int) -> list[Wanted]:
         """The next people after this employee key."""

@@ -93,6 +93,11 @@ def change_settings(db: Db, integration: IntegrationRow, settings: IntegrationSe
     return True
 
 
+def look_at_everybody(db: Db, tenant: str) -> None:
+    """All people of the tenant are looked at again, chunk by chunk."""
+    db.execute(SQL["sweep_everybody"], {"tenant": tenant})
+
+
 def replace_token(db: Db, integration: IntegrationRow, token: Secret, *, key: bytes) -> None:
     """The integration calls its LMS with this token from now on."""
     sealed = seal(token, key=key, bound_to=bound_to(integration.tenant, integration.name, "token"))

@@ -151,7 +151,9 @@ def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
     enabled = store.enabled_payrolls()
     details = store.payroll_details()
     for integration in store.integrations():
-        accounts = {facts.employee_key: account_state(facts, integration.settings, enabled, details) for facts in people}
+        accounts = {
+            facts.employee_key: account_state(facts, integration.settings, enabled, details) for facts in people
+        }
         changed = store.want_accounts(integration, accounts)
         ids = store.account_ids(integration, list(accounts))
         placements = [

@@ -12,14 +12,14 @@ SQL = statements("schedule")
 
 @dataclass(frozen=True, slots=True)
 class DueScopes:
-    """Tenants to apply for; integrations to provision, to poll, to read the catalogue of, and to read anew."""
+    """Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to read anew and to check."""
 
     apply: list[str]
     provision: list[int]
     poll: list[int]
     catalogue: list[int]
-    checks: list[int] = field(default_factory=list)
     sync: list[int] = field(default_factory=list)
+    checks: list[int] = field(default_factory=list)
 
 
 def due_scopes(db: Db) -> DueScopes:

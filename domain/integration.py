@@ -52,7 +52,7 @@ class People(_Settings):
         tuple[Annotated[str, Field(min_length=1, max_length=100)], ...],
         Field(
             description="LMS user ids or user names that are never linked, changed or enrolled. The guest and the"
-            " account of the token never are, listed or not."
+            " service account never are, listed or not."
         ),
     ] = ()
     email_choice: Annotated[Literal[1, 2, 3], Field(description="Which of HR's three addresses is used.")] = 1
@@ -70,7 +70,7 @@ class People(_Settings):
     ] = "email"
     password: Annotated[
         Literal["lms", "preset"],
-        Field(description="The LMS makes and mails one, or `MATRICULA_PASSWORD` is set and changed at the first login."),
+        Field(description="The LMS makes and mails one; or `MATRICULA_PASSWORD`, to be changed at the first login."),
     ] = "lms"  # noqa: S105 - says where passwords come from
     fields: tuple[FieldMap, ...] = Field(
         default=(), description="The LMS's profile fields that are kept up to date from HR."
@@ -256,7 +256,7 @@ class IntegrationSettings(_Settings):
     results: Annotated[Results, Field(description="How completions become results.")]
     support: Annotated[Support, Field(description="Hosting, contacts, escalation and service level.")] = Support()
     welcome: Annotated[Welcome, Field(description="The mail at enabling.")] = Welcome()
-    guard: Guard = Guard()
+    guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person.")] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
 

@@ -12,6 +12,7 @@ from domain.errors import NeedsAttention
 Resolver = Callable[[str, int], Sequence[str]]
 
 PORTS = (443, 8443)
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 # Python's own table knows only parts of these; the first holds a cloud's metadata service.
 _ALSO_PRIVATE = [ipaddress.ip_network(name) for name in ("192.0.0.0/24", "192.88.99.0/24")]
 _INTERNET_6 = ipaddress.ip_network("2000::/3")
@@ -55,7 +56,14 @@ def check_url(url: str, allow_private: bool, resolver: Resolver = resolve) -> st
         raise NeedsAttention("url_unresolvable", "no address is known for this host name; check its spelling")
     if not allow_private and not all(is_public(address) for address in addresses):
         raise NeedsAttention("url_private", "this host lies in a private network, which is not allowed here")
-    return str(parsed).rstrip("/")
+    return _spelled(parsed)
+
+
+def _spelled(parsed: httpx.URL) -> str:
+    """One spelling for one site (R13): lower case, no default port, no dot or slash at an end, no needless codes."""
+    port = None if parsed.port == _DEFAULT_PORTS.get(parsed.scheme) else parsed.port
+    plain = httpx.URL(scheme=parsed.scheme, host=parsed.host.rstrip("."), port=port, path=parsed.path.rstrip("/"))
+    return str(plain).rstrip("/")
 
 
 def _parsed(url: str) -> httpx.URL:

@@ -2,36 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Literal
 
 from db import configuration
+from db.checks import CheckStore
 from db.configuration import IntegrationRow
 from db.pool import Pool, transaction
 from db.schema import create_schema
-from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
+from domain.checks import Check, gaps
+from domain.errors import NeedsAttention
 from domain.integration import IntegrationSettings
 from lms.addresses import check_url
-from lms.opening import Gateways
+from ops import selfcheck
 from producers.broker import connect, declare, drop
 from producers.feeds import BadLine, GoodLine, read_feed
 from producers.publisher import Outcome, Publisher
-from runtime.secrets import CannotUnseal, Secret, unseal
+from runtime.secrets import Secret
 from runtime.settings import Settings
-
-NEEDED_FUNCTIONS = (
-    "core_webservice_get_site_info",
-    "core_user_create_users",
-    "core_user_update_users",
-    "core_user_get_users_by_field",
-    "core_user_get_users",
-    "enrol_manual_enrol_users",
-    "core_course_get_courses",
-    "core_enrol_get_users_courses",
-    "core_completion_get_course_completion_status",
-    "gradereport_user_get_grade_items",
-)
-REPORT_FUNCTION = "core_reportbuilder_retrieve_report"
 
 
 class NotFound(LookupError):
@@ -50,16 +36,6 @@ class Published:
     bad_lines: list[BadLine] = field(default_factory=list)
     unconfirmed: dict[str, int] = field(default_factory=dict)
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of a connection test."""
-
-    name: str
-    state: Literal["ok", "failed", "not checked"]
-    detail: str = ""
-    code: str = ""
 
 
 def initialise(settings: Settings, pool: Pool) -> bool:
@@ -130,81 +106,42 @@ def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRo
     raise NotFound(f"no integration is called {name}; there is: {names}")
 
 
-def check_integration(settings: Settings, integration: IntegrationRow) -> list[Check]:
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """The lines of the check that went before, and the state before; None when it worked already."""
+
+    checks: list[Check]
+    was: str | None
+
+
+def enable(pool: Pool, settings: Settings, integration: IntegrationRow) -> Enabled:
     """
-    Whether the integration could work now: one line per fact. Only harmless calls are made, also while paused (R180).
-    """
-    checks: list[Check] = []
-    try:
-        check_url(integration.url, settings.allow_private_lms)
-        checks.append(Check("address", "ok", integration.url))
-        token = _token(settings, integration)
-        with Gateways(allow_private=settings.allow_private_lms, deadline=timedelta(seconds=10)) as gateways:
-            gateway = gateways.open(integration.url, token)
-            site = gateway.site()
-            checks.append(Check("site and token", "ok", f"{site.name}, Moodle {site.release}"))
-            wanted = IntegrationSettings.model_validate(integration.settings)
-            needed = NEEDED_FUNCTIONS + ((REPORT_FUNCTION,) if wanted.results.report else ())
-            missing = [name for name in needed if name not in site.functions]
-            checks.append(_functions(missing))
-            own = gateway.find_users("user_id", [site.user_id])
-            checks.append(
-                Check("sees users", "ok")
-                if own
-                else Check("sees users", "failed", "the token may not see even its own account", "right_missing")
-            )
-            checks.append(Check("sees courses", "ok", f"{len(gateway.courses())} courses"))
-    except ProvisioningError as error:
-        checks.append(Check(_step(checks), "failed", error.detail, error.code))
-    return checks
-
-
-def _functions(missing: list[str]) -> Check:
-    if missing:
-        return Check("functions", "failed", f"missing in the service: {', '.join(missing)}", "function_missing")
-    return Check("functions", "ok", "all that are needed")
-
-
-def _step(checks: list[Check]) -> str:
-    return ("address", "site and token", "functions", "sees users", "sees courses")[min(len(checks), 4)]
-
-
-def _token(settings: Settings, integration: IntegrationRow) -> Secret:
-    try:
-        bound = configuration.bound_to(integration.tenant, integration.name, "token")
-        return unseal(integration.token_sealed, key=settings.master_key, bound_to=bound)
-    except CannotUnseal:
-        raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY") from None
-
-
-def enable(pool: Pool, settings: Settings, integration: IntegrationRow) -> list[Check]:
-    """
-    The integration works from now on, if the connection test is all well; otherwise nothing changes (R160).
+    The integration works from now on, if no line of its self-check failed; otherwise nothing changes (R160).
 
     Raises:
-        NeedsAttention: The test failed; the checks say where.
+        NotReady: The check failed; its lines are the list of gaps.
     """
-    checks = check_integration(settings, integration)
-    if any(check.state == "failed" for check in checks):
-        raise NotReady(checks)
+    findings = selfcheck.check(pool, settings, integration)
+    if gaps(findings.checks):
+        raise NotReady(findings.checks)
     with transaction(pool) as db:
-        configuration.set_state(db, integration, "active")
-    return checks
+        was = configuration.enable(db, integration)
+        if was:
+            configuration.note(db, integration, "integration enabled", was=was)
+        if findings.identity:
+            CheckStore(db, integration.integration_id).pin(findings.identity)
+    return Enabled(findings.checks, was)
 
 
 class NotReady(NeedsAttention):
-    """The connection test failed."""
+    """The self-check failed."""
 
     def __init__(self, checks: list[Check]) -> None:
-        failed = next(check for check in checks if check.state == "failed")
-        super().__init__(failed.code, f"{failed.name}: {failed.detail}")
+        failed = gaps(checks)
+        first = failed[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        super().__init__(first.code, f"{first.name}{more}: {first.detail}")
         self.checks = checks
-
-
-def pause(pool: Pool, integration: IntegrationRow) -> None:
-    """Nobody calls the LMS; events go on being stored and applied, and the work waits (R161)."""
-    with transaction(pool) as db:
-        configuration.set_state(db, integration, "paused")
 
 
 def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret) -> None:

@@ -239,7 +239,8 @@ class _Planner:
             plan.calls.append(update_call(UserChange(self._user_ids[key], changes), self._held[key]))
         for course_id, placements in _courses_due(one, plan).items():
             after = merged(self._user_ids[key], course_id, [p.wanted for p in placements])
-            before = merged(self._user_ids[key], course_id, [p.applied for p in placements if p.applied])
+            applied = [p.applied for p in placements if p.applied]
+            before = merged(self._user_ids[key], course_id, applied) if applied else []
             plan.calls += enrol_calls(after, before)
         if plan.calls and plan.outcome == "nothing":
             plan.outcome = "update"

@@ -6,7 +6,9 @@ costs a query. So there are no delays, no retries and no dead letters here: all 
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -32,6 +34,7 @@ SEND_ERRORS = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
 
 SENDS = 2  # the first may find that the broker has closed an idle connection
 
+PATIENCE = timedelta(seconds=3)  # for a confirm: a queue that has lost its leader gives none, and pika would wait on
 SILENCE = timedelta(seconds=5)  # after a failed send: a broker with an alarm would hold up each one for seconds
 
 # Seconds, pika's unit. Together they bound how long a send can take when the broker answers slowly or not at all.
@@ -97,29 +100,40 @@ class WakeUpBroker(RabbitmqBroker):
         """
         if delay is not None:
             raise ValueError("a wake-up is never delayed: waiting is a row with a due time")
-        for _ in range(SENDS - 1):
+        for tries_left in reversed(range(SENDS)):
             try:
                 return self._send(message)
-            except SEND_ERRORS:
+            except SEND_ERRORS as error:
                 self._forget_connection(message.queue_name)
-        try:
-            return self._send(message)
-        except SEND_ERRORS as error:
-            self._forget_connection(message.queue_name)
-            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+                if not tries_left or isinstance(error, pika.exceptions.ConnectionBlockedTimeout):
+                    raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+        raise AssertionError("the last try returns or raises")
 
     def _send(self, message: WakeUp) -> WakeUp:
-        self.declare_queue(message.queue_name, ensure=True)
-        self.emit_before("enqueue", message, None)
-        self.channel.basic_publish(
-            exchange="",
-            routing_key=message.queue_name,
-            body=message.encode(),
-            properties=pika.BasicProperties(delivery_mode=2),
-            mandatory=True,
-        )
-        self.emit_after("enqueue", message, None)
+        with self._within_bounds():
+            self.declare_queue(message.queue_name, ensure=True)
+            self.emit_before("enqueue", message, None)
+            self.channel.basic_publish(
+                exchange="",
+                routing_key=message.queue_name,
+                body=message.encode(),
+                properties=pika.BasicProperties(delivery_mode=2),
+                mandatory=True,
+            )
+            self.emit_after("enqueue", message, None)
         return message
+
+    @contextmanager
+    def _within_bounds(self) -> Iterator[None]:
+        """The connection is torn down when the broker, alive as it may be, does not answer in time."""
+        # Nothing public of pika's runs a timer during a wait; this is how it bounds the time that it is blocked.
+        inner = self.connection._impl  # noqa: SLF001
+        late = pika.exceptions.ConnectionBlockedTimeout("no confirm in time")
+        timer = inner._adapter_call_later(PATIENCE.total_seconds(), lambda: inner._terminate_stream(late))  # noqa: SLF001
+        try:
+            yield
+        finally:
+            inner._adapter_remove_timeout(timer)  # noqa: SLF001
 
     def _forget_connection(self, queue_name: str) -> None:
         del self.connection
@@ -146,13 +160,14 @@ class WakeUps:
     """
     Sends wake-ups by name, without importing the actors that they wake: actor and queue share one name.
 
-    A wake-up that cannot be sent is logged and forgotten after a bounded wait, and so are those of the next seconds
-    without any wait; the scheduler repeats them.
+    A wake-up that cannot be sent is logged and forgotten after a bounded wait, and so are those of the next seconds to
+    the same actor without any wait; the scheduler repeats them.
     """
 
     def __init__(self, broker: WakeUpBroker) -> None:
         self._broker = broker
-        self._silent_until = 0.0
+        # By actor: one queue in trouble must not silence the others.
+        self._silent_until: defaultdict[str, float] = defaultdict(float)
 
     def apply(self, tenant: str) -> None:
         """Events of this tenant wait to be applied."""
@@ -171,11 +186,11 @@ class WakeUps:
         self._wake(MAINTENANCE)
 
     def _wake(self, actor: str, *scope: str | int) -> None:
-        if time.monotonic() < self._silent_until:
+        if time.monotonic() < self._silent_until[actor]:
             return
         message: WakeUp = dramatiq.Message(queue_name=actor, actor_name=actor, args=scope, kwargs={}, options={})
         try:
             self._broker.enqueue(message)
         except ConnectionClosed as error:
-            self._silent_until = time.monotonic() + SILENCE.total_seconds()
+            self._silent_until[actor] = time.monotonic() + SILENCE.total_seconds()
             log.warning("wake-up not sent", actor=actor, problem=type(error.__context__ or error).__name__)

@@ -44,6 +44,8 @@ class Settings:
     allow_private_lms: bool = False
     worker_threads: int = 4
     timing: Timing = Timing()
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -59,7 +61,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_private_lms=_flag(environment, "MATRICULA_ALLOW_PRIVATE_LMS", problems),
         worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 4, problems)),
         timing=_timing(environment, problems),
+        smtp_url=_url(environment, "MATRICULA_SMTP_URL", ("smtp", "smtps"), problems, needed=False),
+        mail_from=environment.get("MATRICULA_MAIL_FROM", ""),
     )
+    if bool(settings.smtp_url) != bool(settings.mail_from):
+        problems.append("MATRICULA_SMTP_URL and MATRICULA_MAIL_FROM belong together: set both, or neither for no mail")
     if problems:
         raise BadSettings(problems)
     return settings
@@ -82,8 +88,12 @@ def _timing(environment: Mapping[str, str], problems: list[str]) -> Timing:
     return timing
 
 
-def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], problems: list[str]) -> str:
+def _url(
+    environment: Mapping[str, str], name: str, schemes: tuple[str, ...], problems: list[str], *, needed: bool = True
+) -> str:
     given = environment.get(name, "")
+    if not given and not needed:
+        return given
     if not given:
         problems.append(f"{name} is not set; for example {schemes[0]}://user:password@host/name")
     elif urlsplit(given).scheme not in schemes:

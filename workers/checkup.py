@@ -40,9 +40,7 @@ def check_up(*, pool: Pool, subject: OpenSubject, rules: WorkRules, allow_privat
         _check_one(integration_id, pool, subject, rules, allow_private=allow_private)
 
 
-def _check_one(
-    integration_id: int, pool: Pool, subject: OpenSubject, rules: WorkRules, *, allow_private: bool
-) -> None:
+def _check_one(integration_id: int, pool: Pool, subject: OpenSubject, rules: WorkRules, *, allow_private: bool) -> None:
     with transaction(pool) as db:
         integration = WorkStore(db, integration_id).integration()
         store = CheckStore(db, integration_id)
@@ -63,12 +61,9 @@ def _keep(integration: Integration, findings: Findings, asked: Asked, pool: Pool
     """The lines, their failures and their holds, in one transaction."""
     with transaction(pool) as db:
         work, store = WorkStore(db, integration.integration_id), CheckStore(db, integration.integration_id)
-        held_before = any(line.state == "failed" and line.code for line in store.lines())
-        store.save(findings.checks)
+        store.save(findings.checks, reached=findings.identity is not None)
         _tell(work, integration, findings.checks)
         _hold(work, store, integration, findings, rules)
-        if held_before and not any(holds(check) == "results" for check in findings.checks):
-            store.wake_poll()
         work.count_calls(asked.meter.drain())
     red = [check.name for check in findings.checks if check.state == "failed"]
     log.info("integration checked", integration_id=integration.integration_id, failed=red)
@@ -89,9 +84,7 @@ def _subject(integration: Integration, check: Check) -> str:
     return f"{integration.integration_id}/check/{check.name}"
 
 
-def _hold(
-    work: WorkStore, store: CheckStore, integration: Integration, findings: Findings, rules: WorkRules
-) -> None:
+def _hold(work: WorkStore, store: CheckStore, integration: Integration, findings: Findings, rules: WorkRules) -> None:
     """Work that would harm stops as a whole until the next check; a hold that this check disproves ends."""
     harmful = next((check for check in findings.checks if holds(check) == "everything"), None)
     if harmful is not None:

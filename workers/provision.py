@@ -21,6 +21,7 @@ from workers.syncing import count_people, note_flow
 
 log = structlog.get_logger()
 
+
 def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
     """
     Everything due in one integration is done, put off with a time, or parked with a reason.
@@ -74,14 +75,14 @@ def _with_courses(
     if all(placement.lms_course_id or not placement.due for placement in placements):
         return placements, None
     try:
-        if not observe_courses(site, pool, older_than=COURSES_FRESH):
-            return placements, None
+        observe_courses(site, pool, older_than=COURSES_FRESH)
     except StoreUnavailable:
         raise
     except ProvisioningError as error:
         # A site in trouble is not asked on, and without its catalogue nobody can say that it lacks a course.
         log.warning("courses not read", integration_id=site.integration.integration_id, code=error.code)
         return placements, error
+    # Read again in any case: somebody else may have read the catalogue after these placements were claimed.
     with transaction(pool) as db:
         return WorkStore(db, site.integration.integration_id).placements_of(accounts), None
 

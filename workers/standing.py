@@ -10,6 +10,12 @@ from workers.site import OpenSite, Site, WorkRules
 
 log = structlog.get_logger()
 
+DISPROVED_BY_SITE_INFO = frozenset(
+    {"token_refused", "service_account_suspended", "webservices_off", "wrong_url", "url_moved", "key_mismatch"}
+)
+"""What cannot be so when the site tells about itself. Other holds are healed by the first work that succeeds, so that a
+right that is missing stays one failure however often it is tried (E3)."""
+
 
 def ready_site(integration_id: int, pool: Pool, open_site: OpenSite, rules: WorkRules) -> Site | None:
     """None when the integration may not be called now. A quarantined one is asked whether it is over."""
@@ -69,8 +75,9 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
     """
     integration_id = integration.integration_id
     with transaction(pool) as db:
-        if not WorkStore(db, integration_id).put_off_probe(rules.timing.probe_every):
-            return False
+        hold_code = WorkStore(db, integration_id).put_off_probe(rules.timing.probe_every)
+    if hold_code is None:
+        return False
     try:
         open_site(integration).gateway.site()
     except ProvisioningError as error:
@@ -79,6 +86,7 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
     with transaction(pool) as db:
         store = WorkStore(db, integration_id)
         released = store.release()
-        store.resolve_failures("integration", [integration_id])
+        if hold_code in DISPROVED_BY_SITE_INFO:
+            store.resolve_failures("integration", [integration_id])
     log.info("quarantine ended", integration_id=integration_id)
     return released

@@ -225,7 +225,7 @@ where integration_id = %(integration_id)s and state = 'active' and outages > 0;
 -- A probe is under way; whatever comes of it, the next one is not due before the wait is over.
 update integration set resume_at = now() + %(wait)s
 where integration_id = %(integration_id)s and state = 'quarantined' and resume_at <= now()
-returning integration_id;
+returning hold_code;
 
 -- name: release
 -- The probe succeeded: held work drains by itself.

@@ -36,19 +36,21 @@ where a.integration_id = %(integration_id)s and a.lms_user_id is not null
   and exists (select from account o where o.integration_id = a.integration_id and o.account_id <> a.account_id
               and o.lms_user_id is not null and lower(o.applied ->> 'email') = lower(a.applied ->> 'email'));
 
--- name: states
--- The lines of the last check, and since when each is as it is.
-select name, state from integration_check where integration_id = %(integration_id)s;
+-- name: results_held
+-- Whether results wait for a line to turn green.
+select exists (select from integration_check
+               where integration_id = %(integration_id)s and state = 'failed' and holds = 'results');
 
 -- name: save_lines
--- The lines of this check; one that stayed as it was keeps its time.
+-- The lines of this check; one that stayed as it was keeps its time, and one that was not reached its last state.
 insert into integration_check as c (integration_id, name, position, state, detail, code, holds)
 select %(integration_id)s, u.name, u.position, u.state, u.detail, u.code, u.holds
 from unnest(%(names)s::text[], %(positions)s::int[], %(states)s::text[], %(details)s::text[], %(codes)s::text[],
             %(holds)s::text[]) as u(name, position, state, detail, code, holds)
 on conflict (integration_id, name) do update
 set position = excluded.position, state = excluded.state, detail = excluded.detail, code = excluded.code,
-    holds = excluded.holds, since = case when c.state = excluded.state then c.since else now() end, checked_at = now();
+    holds = excluded.holds, since = case when c.state = excluded.state then c.since else now() end, checked_at = now()
+where %(reached)s or excluded.state <> 'not checked';
 
 -- name: forget_lines
 -- Lines that this release, or these settings, do not have any more.
@@ -66,6 +68,10 @@ where integration_id = %(integration_id)s order by position;
 -- name: pinned
 -- Who the site said it was when it was enabled.
 select site_url, site_name from integration where integration_id = %(integration_id)s;
+
+-- name: password_sealed
+-- The preset password, sealed.
+select password_sealed from integration where integration_id = %(integration_id)s;
 
 -- name: pin
 -- This is the site that is meant (R69).

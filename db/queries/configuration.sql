@@ -33,7 +33,10 @@ insert into poll_cursor (integration_id) values (%(integration_id)s);
 -- name: change_settings
 -- A new version of an integration's settings.
 update integration
-set settings = %(settings)s::jsonb, url = %(settings)s::jsonb ->> 'url', settings_version = settings_version + 1
+set settings = %(settings)s::jsonb, url = %(settings)s::jsonb ->> 'url', settings_version = settings_version + 1,
+    -- Another rule for courses counts at once.
+    courses_seen_at = case when settings -> 'catalogue' = %(settings)s::jsonb -> 'catalogue'
+                            and settings -> 'timezone' = %(settings)s::jsonb -> 'timezone' then courses_seen_at end
 where integration_id = %(integration_id)s and settings_version = %(version)s
 returning settings_version;
 

@@ -8,7 +8,7 @@ import typer
 from db.guards import GuardRow, guards
 from db.pool import transaction
 from domain.guard import GuardState
-from ops.cli.output import Exit, out, show_json, show_table, told
+from ops.cli.output import Exit, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from ops.guards import decide_guard, find_guard, people_of
 
@@ -54,10 +54,10 @@ def show(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
         return
     decided = f", {guard.state} by {guard.decided_by}: {guard.reason}" if guard.decided_at else ""
     sentence = (
-        f"Guard {guard.guard_id} of {guard.integration}, payroll {guard.payroll or '(none)'}: {guard.counted} suspensions"
-        f" where {guard.limit} pass unasked{decided}"
+        f"Guard {guard.guard_id} of {guard.integration}, payroll {guard.payroll or '(none)'}:"
+        f" {guard.counted} suspensions where {guard.limit} pass unasked{decided}"
     )
-    out.print(sentence, markup=False)
+    out.print(printable(sentence))
     show_table(("employee", "LMS user"), people)
 
 

@@ -2,24 +2,30 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from db.configuration import IntegrationRow, integrations
-from db.pool import transaction
+from db.pool import Pool, transaction
+from domain.checks import Check, asked, gaps
+from domain.failure_catalogue import describe
 from domain.integration import IntegrationSettings
-from ops import actions
-from ops.actions import Check, NotReady, Refused
+from domain.support import Support
+from ops import actions, life, selfcheck
+from ops.actions import NotReady, Refused
 from ops.cli.output import Exit, fail, out, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.secrets import Secret
+from runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm the monthly cost without being asked.")]
 Name = Annotated[str, typer.Argument(help="The integration's name.")]
 TokenFile = Annotated[
     Path | None, typer.Option(help="File that holds the LMS token; without it MATRICULA_TOKEN is read.")
@@ -32,27 +38,31 @@ def add(
     tenant: Annotated[str, typer.Option(help="The client company it belongs to.")],
     token_file: TokenFile = None,
     enable: Annotated[bool, typer.Option("--enable", help="Test it, and let it work at once.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Save an integration as a draft. Token and password are read from files or the environment, never arguments."""
     with told(), opened() as (settings, pool):
-        wanted = IntegrationSettings.model_validate(_object(file))
+        wanted = IntegrationSettings.model_validate(settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
         integration_id = actions.add_integration(
-            pool, settings, tenant, wanted, _token(token_file), Secret(password) if password else None
+            pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None
         )
-        if enable:
-            _enable(settings, pool, actions.find_integration(pool, wanted.name, tenant))
-    _said(
-        f"{wanted.name} is {'enabled' if enable else 'saved as a draft'}", {"integration_id": integration_id}, as_json
-    )
+        row = actions.find_integration(pool, wanted.name, tenant)
+        ended = enabled(settings, pool, row, yes=yes, as_json=as_json) if enable else {"state": "draft"}
+    sentence = f"{wanted.name} is {'enabled' if enable else 'saved as a draft'}. {ended.get('mail', '')}".rstrip()
+    said(sentence, {"integration_id": integration_id, **ended}, as_json)
 
 
 @app.command("list")
-def list_(tenant: Tenant = None, as_json: Json = False) -> None:
+def list_(
+    tenant: Tenant = None,
+    removed: Annotated[bool, typer.Option("--removed", help="Those that were removed too.")] = False,
+    as_json: Json = False,
+) -> None:
     """List integrations and how they stand."""
     with told(), opened() as (_, pool), transaction(pool) as db:
-        found = integrations(db, tenant)
+        found = integrations(db, tenant, removed=removed)
     if as_json:
         show_json([_public(row) for row in found])
     else:
@@ -73,6 +83,7 @@ def show(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
         show_json(_public(row))
         return
     show_table(("", row.name), [(key, value) for key, value in _public(row).items() if key not in ("name", "settings")])
+    show_support(IntegrationSettings.model_validate(row.settings).support)
     out.print_json(json.dumps(row.settings))
 
 
@@ -80,49 +91,73 @@ def show(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
 def test(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """Check that the LMS is there and lets us work; only harmless calls are made."""
     with told(), opened() as (settings, pool):
-        checks = actions.check_integration(settings, actions.find_integration(pool, name, tenant))
-    _show_checks(checks, as_json=as_json)
-    if any(check.state == "failed" for check in checks):
+        row = actions.find_integration(pool, name, tenant)
+        checks = selfcheck.check(pool, settings, row).checks
+    show_checks(checks, IntegrationSettings.model_validate(row.settings).support, as_json=as_json)
+    if gaps(checks):
         raise typer.Exit(Exit.ERROR)
-
-
-@app.command()
-def enable(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Test the integration and, if all is well, let it work."""
-    with told(), opened() as (settings, pool):
-        _enable(settings, pool, actions.find_integration(pool, name, tenant))
-    _said(f"{name} is enabled", {"state": "active"}, as_json)
-
-
-@app.command()
-def pause(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Stop calling the LMS; what arrives meanwhile waits and is done after `enable`."""
-    with told(), opened() as (_, pool):
-        actions.pause(pool, actions.find_integration(pool, name, tenant))
-    _said(f"{name} is paused", {"state": "paused"}, as_json)
 
 
 @app.command("set-token")
 def set_token(name: Name, token_file: TokenFile = None, tenant: Tenant = None, as_json: Json = False) -> None:
     """Replace the LMS token."""
     with told(), opened() as (settings, pool):
-        actions.replace_token(pool, settings, actions.find_integration(pool, name, tenant), _token(token_file))
-    _said(f"{name} has a new token", {"token": "replaced"}, as_json)
+        actions.replace_token(pool, settings, actions.find_integration(pool, name, tenant), token_from(token_file))
+    said(f"{name} has a new token", {"token": "replaced"}, as_json)
 
 
-def _enable(settings: object, pool: object, row: IntegrationRow) -> None:
+def enabled(settings: Settings, pool: Pool, row: IntegrationRow, *, yes: bool, as_json: bool) -> dict[str, object]:
+    """The integration works, after its cost was confirmed; the gaps are shown when it cannot."""
+    chosen = IntegrationSettings.model_validate(row.settings)
+    if row.state not in ("active", "quarantined"):
+        _confirm_cost(chosen, yes=yes)
     try:
-        actions.enable(pool, settings, row)  # type: ignore[arg-type]
+        done, mail = life.begin(pool, settings, row)
     except NotReady as problem:
-        _show_checks(problem.checks, as_json=False)
+        show_checks(problem.checks, chosen.support, as_json=as_json)
         raise
+    if not as_json:
+        show_checks([check for check in done.checks if check.state == "warning"], chosen.support, as_json=False)
+    return {"state": "active", "was": done.was or "active", "mail": mail}
 
 
-def _show_checks(checks: list[Check], *, as_json: bool) -> None:
+def _confirm_cost(chosen: IntegrationSettings, *, yes: bool) -> None:
+    """Whoever enables is told what it costs a month, and says yes to it (R177)."""
+    if not chosen.monthly_cost or yes:
+        return
+    warning = f"{chosen.name} costs {chosen.monthly_cost} a month from now on."
+    if not sys.stdin.isatty():
+        raise Refused(f"{warning} Add --yes to confirm it")
+    if not typer.confirm(f"{warning} Enable it?", err=True):
+        raise Refused("not enabled")
+
+
+def show_checks(checks: list[Check], support: Support, *, as_json: bool) -> None:
+    """One line a fact; a red one says what it costs, whose it is, whom to ask and where to click."""
     if as_json:
         show_json(checks)
-        return
-    show_table(("check", "state", "detail"), [(c.name, c.state, c.detail) for c in checks])
+    elif checks:
+        told = [asked(check, support.chain(describe(check.code).owner)) if check.code else check for check in checks]
+        show_table(
+            ("check", "state", "detail", "what it costs", "owner", "where"),
+            [(c.name, c.state, c.detail, c.consequence, c.owner, c.where) for c in told],
+        )
+
+
+def show_support(support: Support) -> None:
+    """Who hosts the LMS, whom to ask, and what was promised (R14, R78, R79)."""
+    level = support.service_level
+    rows = [("hosted by", f"{support.hosted_by}: {support.host}" if support.host else support.hosted_by)]
+    rows += [
+        (f"ask about HR, IT and product, {place}", str(one)) for place, one in enumerate(support.internal, start=1)
+    ]
+    rows += [(f"ask about the LMS, {place}", str(one)) for place, one in enumerate(support.chain("LMS"), start=1)]
+    promised = [level.name, _hours("looked at", level.respond_within_h), _hours("solved", level.resolve_within_h)]
+    show_table(("support", ""), [*rows, ("service level", ", ".join(filter(None, promised)) or "none")])
+
+
+def _hours(what: str, hours: int | None) -> str:
+    return "" if hours is None else f"{what} within {hours} h"
 
 
 def _public(row: IntegrationRow) -> dict[str, object]:
@@ -140,21 +175,23 @@ def _public(row: IntegrationRow) -> dict[str, object]:
     }
 
 
-def _object(file: Path) -> object:
+def settings_object(file: Path) -> object:
+    """The JSON of a settings file."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise fail(f"{file} is not JSON: {error}", Exit.USAGE) from None
 
 
-def _token(file: Path | None) -> Secret:
+def token_from(file: Path | None) -> Secret:
     token = file.read_text(encoding="utf-8").strip() if file else os.environ.get("MATRICULA_TOKEN", "").strip()
     if not token:
         raise Refused("no token: set MATRICULA_TOKEN, or name a file with --token-file")
     return Secret(token)
 
 
-def _said(sentence: str, value: dict[str, object], as_json: bool) -> None:
+def said(sentence: str, value: dict[str, object], as_json: bool) -> None:
+    """What was done, in a sentence or as a value."""
     if as_json:
         show_json(value)
     else:

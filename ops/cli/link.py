@@ -8,7 +8,7 @@ import typer
 from db.links import links
 from db.pool import transaction
 from ops.actions import find_integration
-from ops.cli.output import Exit, out, show_json, show_table, told
+from ops.cli.output import Exit, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from ops.links import Operator, set_link, unset_link
 
@@ -84,4 +84,4 @@ def _said(sentence: str, person: str, lms_user_id: str | None, *, as_json: bool)
     if as_json:
         show_json({"employee_key": person, "lms_user_id": lms_user_id})
     else:
-        out.print(sentence, markup=False)
+        out.print(printable(sentence))

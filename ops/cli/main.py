@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import transaction
 from ops import actions
-from ops.cli import integration, status
+from ops.cli import fields, guard, integration, life, link, person, plan, status, sync
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.logs import configure_logs
@@ -19,6 +19,14 @@ from runtime.settings import Settings, read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(integration.app, name="integration")
+app.add_typer(link.app, name="link")
+app.add_typer(guard.app, name="guard")
+app.command()(plan.plan)
+app.command()(person.why)
+app.command()(person.timeline)
+life.register(integration.app)
+integration.app.add_typer(fields.app, name="fields")
+sync.register(integration.app)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]

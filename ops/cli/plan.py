@@ -1,6 +1,5 @@
 """`matricula plan`: the calls that the workers would make, shown and not made."""
 
-import sys
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -80,18 +79,17 @@ def _show(done: Plan) -> None:
     endings = "".join(f", {count} events {ending}" for ending, count in sorted(done.endings.items()))
     people = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counted(done.people).items()))
     calls = sum(len(one.calls) for one in done.people)
-    sys.stdout.flush()
-    out.print(f"{people}{endings}; {calls} writes planned, none made", markup=False)
+    out.print(printable(f"{people}{endings}; {calls} writes planned, none made"))
 
 
 def _show_person(one: PersonPlan) -> None:
     why = describe(one.code).title if one.code else ""
     reason = ": ".join(filter(None, [why, one.detail]))
-    out.print(f"{one.employee_key} in {one.integration}: {one.outcome}{f' ({reason})' if reason else ''}", markup=False)
+    out.print(printable(f"{one.employee_key} in {one.integration}: {one.outcome}{f' ({reason})' if reason else ''}"))
     for call in one.calls:
-        out.print(f"  {call.function} {call.subject}", markup=False)
+        out.print(printable(f"  {call.function} {call.subject}"))
         for change in _worth_showing(call):
-            out.print(f"    {change.field}: {_shown(change.before)} -> {_shown(change.after)}", markup=False)
+            out.print(printable(f"    {change.field}: {_shown(change.before)} -> {_shown(change.after)}"))
 
 
 def _worth_showing(call: PlannedCall) -> list[FieldChange]:

@@ -1,12 +1,17 @@
 """`matricula status`: is it working, and if not, what do I do?"""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from db.configuration import IntegrationRow, integrations
-from db.console_views import IntegrationCounts, Overview, Views
+from db.console_views import FailureCount, IntegrationCounts, Overview, Views
 from db.pool import Pool, transaction
 from domain.failure_catalogue import describe
+from domain.integration import IntegrationSettings
+from domain.support import Support
+from ops import syncing
 from ops.cli.output import out, printable, show_json, show_table
+from ops.syncing import FlowStanding
 
 
 def show(pool: Pool, tenant: str | None, *, as_json: bool) -> None:
@@ -15,12 +20,14 @@ def show(pool: Pool, tenant: str | None, *, as_json: bool) -> None:
         overview = Views(db, tenant).overview()
         rows = integrations(db, tenant)
     if as_json:
-        show_json({**asdict(overview), "integrations": [_integration(row, overview) for row in rows]})
+        flows = syncing.standings(pool, rows)
+        show_json({**asdict(overview), "integrations": [_integration(row, overview, flows) for row in rows]})
         return
     out.print(f"[bold]{verdict(overview, rows)}[/]\n")
     _show_integrations(overview, rows)
+    _show_flows(syncing.standings(pool, rows))
     _show_messages(overview)
-    _show_failures(overview)
+    _show_failures(overview, _support(rows))
 
 
 def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
@@ -41,9 +48,13 @@ def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
     return "Working."
 
 
-def _integration(row: IntegrationRow, overview: Overview) -> dict[str, object]:
+def _integration(row: IntegrationRow, overview: Overview, flows: list[FlowStanding]) -> dict[str, object]:
     counts = overview.integrations.get(row.integration_id)
-    state = {"name": row.name, "tenant": row.tenant, "state": row.state, "hold_code": row.hold_code}
+    state: dict[str, object] = {"name": row.name, "tenant": row.tenant, "state": row.state, "hold_code": row.hold_code}
+    ours = [flow for flow in flows if (flow.integration, flow.tenant) == (row.name, row.tenant)]
+    state["flows"] = {
+        flow.flow: {"succeeded_at": flow.succeeded_at, "failed_at": flow.failed_at, "code": flow.code} for flow in ours
+    }
     return state | (asdict(counts) if counts else {})
 
 
@@ -73,6 +84,29 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
     show_table(columns, lines)
 
 
+def _show_flows(flows: list[FlowStanding]) -> None:
+    """Each flow works or fails on its own (R1)."""
+    if not flows:
+        return
+    out.print()
+    show_table(
+        ("integration", "flow", "last worked", "failing, last at"),
+        [
+            (
+                flow.integration,
+                flow.flow,
+                _minute(flow.succeeded_at),
+                f"{_minute(flow.failed_at)} {describe(flow.code or '').title}" if flow.failing else "",
+            )
+            for flow in flows
+        ],
+    )
+
+
+def _minute(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else "never"
+
+
 def _show_messages(overview: Overview) -> None:
     out.print()
     show_table(
@@ -87,16 +121,28 @@ def _show_messages(overview: Overview) -> None:
     )
 
 
-def _show_failures(overview: Overview) -> None:
+def _support(rows: list[IntegrationRow]) -> dict[str, Support]:
+    """Whom to ask, and what was promised, by integration."""
+    return {row.name: IntegrationSettings.model_validate(row.settings).support for row in rows}
+
+
+def _urgency(failure: FailureCount, support: dict[str, Support]) -> str:
+    """Failures that somebody should have looked at by now, as the client was promised (R79)."""
+    promised = support.get(failure.integration or "")
+    return "overdue" if promised and promised.overdue(datetime.now(UTC) - failure.first_at) else ""
+
+
+def _show_failures(overview: Overview, support: dict[str, Support]) -> None:
     if not overview.failures:
         return
     out.print()
     show_table(
-        ("failures", "count", "cause", "owner", "what to do"),
+        ("failures", "count", "", "cause", "owner", "what to do"),
         [
             (
                 failure.code,
                 failure.count,
+                _urgency(failure, support),
                 describe(failure.code).cause,
                 describe(failure.code).owner,
                 describe(failure.code).fix,

@@ -71,7 +71,7 @@ def test_postgres_crashed_in_the_middle_of_everything_costs_no_attempt_and_loses
 def test_every_event_that_a_crashing_broker_confirmed_is_in_the_inbox(
     made: Installation, crashable_services: Services
 ) -> None:
-    """A1, I1: it dies while more are on their way."""
+    """A1, I1: it dies while more are on their way. The queue of wake-ups, too young to survive it, holds nobody up."""
     confirmed: dict[str, bytes] = {}
     over = threading.Event()
 

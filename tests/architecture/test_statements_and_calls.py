@@ -97,6 +97,31 @@ def test_a_function_that_makes_courses_would_be_found() -> None:
     assert not COURSE_MAKING.search("core_course_get_courses")
 
 
+WRITING_RESULTS = re.compile(
+    r"core_grades_update\w*|gradeimport\w*|mod_assign_save_grades?|core_completion_(update|override|mark)\w*|grade_update",
+    re.IGNORECASE,
+)
+
+
+def test_no_way_leads_to_writing_a_result_into_the_lms() -> None:
+    """R4: results flow from the LMS to HR only; the port writes users and enrolments and nothing else."""
+    named = [(name, match[0]) for name, text in sources(*OURS) for match in WRITING_RESULTS.finditer(text)]
+
+    assert named == []
+    assert not any(re.search("grade|result|complete", name) for name in vars(LmsGateway))
+
+
+def test_a_function_that_writes_results_would_be_found() -> None:
+    names = [
+        "core_grades_update_grades",
+        "core_completion_override_activity_completion_status",
+        "mod_assign_save_grade",
+    ]
+
+    assert all(WRITING_RESULTS.search(name) for name in names)
+    assert not WRITING_RESULTS.search("core_completion_get_course_completion_status")
+
+
 def test_nobody_is_ever_deleted_in_the_lms() -> None:
     """R55, R123: a leaver is suspended, an enrolment too; removing would lose grades."""
     removing = re.compile(r"core_user_delete_users|enrol_manual_unenrol_users|unenrol_user", re.IGNORECASE)

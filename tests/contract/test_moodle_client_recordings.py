@@ -23,6 +23,7 @@ from tests.contract.client_replay import Recording, calls_answered_by, gateway_a
 
 ALL = list(recordings())
 SITE = recording("4.4/site_info")
+CATEGORIES = recording("4.4/categories_all")
 
 CREATE, UPDATE, ENROL = "core_user_create_users", "core_user_update_users", "enrol_manual_enrol_users"
 STATUS, GRADES = "core_completion_get_course_completion_status", "gradereport_user_get_grade_items"
@@ -86,6 +87,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     UPDATE: shapes.UPDATED,
     ENROL: shapes.NOTHING,
     "core_course_get_courses": shapes.COURSES,
+    "core_course_get_categories": shapes.CATEGORIES,
     "core_enrol_get_users_courses": shapes.COURSES_OF_USER,
     STATUS: shapes.COMPLETION,
     GRADES: shapes.GRADES,
@@ -116,7 +118,7 @@ def failure_for(found: Recording, shape: TypeAdapter[Any] | None = None) -> Prov
 
 def test_the_recordings_are_there() -> None:
     """Guards the parametrised tests below against an empty folder."""
-    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 197)
+    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 200)
 
 
 @pytest.mark.parametrize("found", EXCEPTIONS, ids=name_of)
@@ -200,14 +202,17 @@ def test_users_without_names_mean_a_missing_right() -> None:
 
 def test_courses_without_idnumber_mean_a_missing_right() -> None:
     """E3."""
-    gateway = gateway_answered_by(core_course_get_courses=recording("4.4/courses_integration_user"))
+    gateway = gateway_answered_by(
+        core_course_get_courses=recording("4.4/courses_integration_user"), core_course_get_categories=CATEGORIES
+    )
     with pytest.raises(HoldIntegration, match="right_missing"):
         gateway.courses()
 
 
 def test_all_courses_come_with_their_codes_and_without_the_front_page() -> None:
     found = recording("4.4/courses_all")
-    courses = gateway_answered_by(core_course_get_courses=found).courses()
+    gateway = gateway_answered_by(core_course_get_courses=found, core_course_get_categories=CATEGORIES)
+    courses = gateway.courses()
     assert len(courses) == len(found.answer) - 1
     hidden = next(course for course in courses if course.code == "HRC-1013")
     assert (hidden.course_id, hidden.short_name, hidden.visible, hidden.tracks_completion) == (
@@ -216,6 +221,34 @@ def test_all_courses_come_with_their_codes_and_without_the_front_page() -> None:
         False,
         True,
     )
+
+
+def test_a_course_comes_with_its_category_start_and_typed_fields() -> None:
+    """R38, R56, R59; contract, section 7: a menu's raw value is a place in a list, and 0 is no date."""
+    found = [recording("4.4/courses_all"), recording("4.4/courses_custom_fields_unset")]
+    seen = [gateway_answered_by(core_course_get_courses=one, core_course_get_categories=CATEGORIES) for one in found]
+    first = next(course for course in seen[0].courses() if course.course_id == "5")
+    assert (first.category_id, first.category) == ("2", "Compliance")
+    assert first.starts_at == datetime(2026, 1, 5, tzinfo=UTC)
+    assert first.custom == {
+        "training_code": "TC4",
+        "accredited_until": datetime(2027, 1, 5, tzinfo=UTC),
+        "mandatory": False,
+        "delivery": "Classroom",
+        "audience": "<p>Audience 4</p>",
+    }
+    [unset] = seen[1].courses()
+    assert unset.starts_at is None
+    assert unset.custom == dict.fromkeys(first.custom) | {"mandatory": False}
+
+
+def test_without_the_right_to_read_categories_courses_still_come() -> None:
+    """The category alone is not known; everything else is."""
+    refused = recording("4.4/err_function_not_in_service")
+    gateway = gateway_answered_by(
+        core_course_get_courses=recording("4.4/courses_all"), core_course_get_categories=refused
+    )
+    assert {course.category for course in gateway.courses()} == {None}
 
 
 def test_the_recorded_batch_of_three_gives_three_ids_in_order() -> None:

@@ -18,7 +18,7 @@ from db.pool import Pool, transaction
 from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
 from domain.integration import IntegrationSettings
 from lms.opening import Gateways
-from ops import actions
+from ops import actions, life, selfcheck
 from ops.actions import NotFound, Refused
 from runtime.secrets import CannotUnseal, Secret, unseal
 from runtime.settings import Settings
@@ -26,7 +26,7 @@ from simulators.faults import Fault
 from simulators.moodle import MoodleSite
 from simulators.moodle.build import add_token
 from simulators.server import serve
-from tests.support.builders import TENANT, hired, lms_courses, payroll, settings
+from tests.support.builders import MOODLE, TENANT, hired, lms_courses, payroll, settings
 from tests.support.fake_lms import FakeLms
 from tests.support.workbench import KEY, TOKEN, Workbench, academy, everything_stored, store_events
 from workers.apply import apply_events
@@ -140,7 +140,7 @@ def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
         rules = Workbench.work_rules()
         provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEY), rules=rules)
         raised = failure_of(gateways, url)
-    checks = actions.check_integration(PRIVATE, row)
+    checks = selfcheck.check(pool, PRIVATE, row).checks
     assert any(check.state == "failed" for check in checks)
     told = "".join(traceback.format_exception(raised)) + repr(raised)
     for place in (str(logs), str(checks), told, everything_stored(pool)):
@@ -223,10 +223,11 @@ def test_saving_is_not_enabling(pool: Pool, site: MoodleSite, url: str) -> None:
 
 def test_an_integration_may_be_tested_while_it_is_paused(pool: Pool, site: MoodleSite, url: str) -> None:
     """R161, R180: only harmless calls are made, and it stays paused."""
-    row = save(pool, url)
-    actions.pause(pool, row)
-    checks = actions.check_integration(PRIVATE, row)
-    assert {check.state for check in checks} == {"ok"}
+    actions.enable(pool, PRIVATE, save(pool, url))
+    row = actions.find_integration(pool, MOODLE, TENANT)
+    life.pause(pool, row)
+    checks = selfcheck.check(pool, PRIVATE, row).checks
+    assert {check.state for check in checks} == {"ok", "not checked"}
     assert site.ledger.effects() == []
     assert actions.find_integration(pool, row.name, TENANT).state == "paused"
 

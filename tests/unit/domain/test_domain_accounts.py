@@ -1,6 +1,7 @@
 """What the LMS should hold for a person, and what is done about it given what the LMS holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import (
+    SUSPENDED_BY_STATUS,
     Create,
     Leave,
     Link,
@@ -16,6 +18,7 @@ from domain.accounts import (
     WantedAccount,
     observed,
     plan_linked,
+    plan_newcomer,
     plan_unlinked,
     surname,
     wanted_account,
@@ -317,3 +320,87 @@ def test_the_order_in_which_an_lms_lists_users_changes_nothing(found: tuple[list
     one, other = plan(found[0]), plan(found[1])
 
     assert one == other or (isinstance(one, Park) and isinstance(other, Park) and one.code == other.code)
+
+
+# By user name, and never somebody else's
+
+
+def newcomer(found: Sequence[LmsUser], *, match_by: Sequence[str] = (*BOTH, "username"), **known: Any) -> Plan:
+    return plan_newcomer(wanted(), found, match_by=match_by, ours=False, **known)
+
+
+def namesake(**held: Any) -> LmsUser:
+    """A user with the user name that the person would get, and no other mark of theirs."""
+    return lms_user(**({"username": "noor@example.org", "email": "other@example.org"} | held))
+
+
+def test_a_user_name_finds_its_user_where_it_may() -> None:
+    """After key and address; what differs is brought in line."""
+    found = newcomer([namesake()])
+
+    assert isinstance(found, Link)
+    assert (found.user_id, found.how, found.changes["email"]) == ("7", "username", "noor@example.org")
+    assert newcomer([namesake()], match_by=BOTH) == Create()
+
+
+@pytest.mark.parametrize(
+    ("held", "owned", "refused"),
+    [({"external_key": "E-9"}, (), ()), ({"protected": True}, (), ()), ({}, {"7"}, ()), ({}, (), {"7"})],
+    ids=["another's key", "protected", "linked to another", "unlinked by hand"],
+)
+def test_a_namesakes_account_is_no_obstacle(held: dict[str, Any], owned: set[str], refused: set[str]) -> None:
+    """R170, S15: not attached to it; the newcomer gets a user name of their own."""
+    assert newcomer([namesake(**held)], owned=owned, refused=refused) == Create()
+
+
+@pytest.mark.parametrize(
+    "found", [[lms_user("8", external_key="E-1002", email="")], [lms_user("8")]], ids=["key", "address"]
+)
+def test_a_better_mark_goes_before_a_user_name(found: list[LmsUser]) -> None:
+    """R143."""
+    decided = newcomer([namesake(), *found])
+
+    assert isinstance(decided, Link)
+    assert decided.user_id == "8"
+
+
+@pytest.mark.parametrize(("known", "code"), [("owned", "account_of_another"), ("refused", "link_refused")])
+def test_an_account_that_is_known_not_to_be_theirs_is_reported(known: str, code: str) -> None:
+    """D21: also when another user would be free, because two of the marks lead apart."""
+    decided = newcomer([lms_user("7"), lms_user("8", external_key="E-1002", email="")], **{known: {"7"}})
+
+    assert isinstance(decided, Park)
+    assert (decided.code, "7" in decided.detail) == (code, True)
+
+
+NAMED = STATES.flatmap(
+    lambda users: st.tuples(*(st.sampled_from([user, replace(user, username="noor@example.org")]) for user in users))
+)
+
+
+@given(found=NAMED, owned=st.sets(st.sampled_from(["1", "2", "3", "4"])), refused=st.sets(st.sampled_from(["1", "2"])))
+def test_nobody_is_linked_to_an_account_that_may_be_somebody_elses(
+    found: tuple[LmsUser, ...], owned: set[str], refused: set[str]
+) -> None:
+    """S15, D21, R170: over every state of an LMS."""
+    decided = newcomer(found, owned=owned, refused=refused)
+
+    if isinstance(decided, Link):
+        (user,) = [user for user in found if user.user_id == decided.user_id]
+        assert decided.user_id not in owned | refused
+        assert not user.protected
+        assert user.external_key in ("", "E-1002")
+        assert observed(user) | decided.changes == wanted().fields()
+
+
+@pytest.mark.parametrize(
+    ("status", "suspended"), [("active", False), ("on_leave", False), ("suspended", True), ("terminated", True)]
+)
+def test_the_table_of_statuses_is_the_one_decided(status: str, suspended: bool) -> None:
+    """R55: one table, every status named."""
+    assert SUSPENDED_BY_STATUS[status] is suspended
+
+
+def test_the_table_names_every_status_of_an_event() -> None:
+    """R55: a new status cannot be added without deciding its side."""
+    assert set(SUSPENDED_BY_STATUS) == set(get_args(Employee.model_fields["status"].annotation))

@@ -1,0 +1,114 @@
+"""One person as people look at them: what HR told, where everything stands, and what happened."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row, tuple_row
+
+from db.pool import Db
+from db.statements import statements
+from domain.why import (
+    AccountFacts,
+    Explanation,
+    IntegrationFacts,
+    PersonFactsSeen,
+    PlacementFacts,
+    Trouble,
+    explain_account,
+    explain_placement,
+)
+
+SQL = statements("people")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a key stands for: a person, or one enrolment of a person."""
+
+    tenant: str
+    employee_key: str
+    enrolment_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLine:
+    """One thing that happened; `kind` is the type of an event, or what was done."""
+
+    at: datetime
+    kind: str
+    integration: str | None
+    enrolment_key: str | None
+    data: dict[str, Any]
+
+
+class PeopleViews:
+    """Read-only, in one transaction."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._cursor = db.cursor(row_factory=tuple_row)
+
+    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(SQL[statement], values).fetchall()
+
+    def whose(self, key: str, tenant: str | None) -> list[Subject]:
+        """Everybody and every enrolment that this key may stand for."""
+        return sorted(
+            (Subject(*row) for row in self._rows("whose", key=key, tenant=tenant)),
+            key=lambda subject: (subject.tenant, subject.enrolment_key or ""),
+        )
+
+    def explain(self, subject: Subject, integration: str | None) -> list[Explanation]:
+        """Why it is so, in every integration of the tenant or in one."""
+        now = self._rows("now")[0][0]
+        person = self._person(subject)
+        found = self._rows("integrations_seen", tenant=subject.tenant, integration=integration)
+        return [self._explained(subject, person, row[0], IntegrationFacts(*row[1:]), now) for row in found]
+
+    def timeline(self, subject: Subject, most: int) -> list[TimelineLine]:
+        """The newest so many lines, the newest last; all of a person's, or those of one enrolment."""
+        values = {
+            "tenant": subject.tenant,
+            "employee_key": subject.employee_key,
+            "subjects": self._subjects(subject),
+            "most": most,
+        }
+        with self._db.cursor(row_factory=class_row(TimelineLine)) as cursor:
+            lines = cursor.execute(SQL["timeline"], values).fetchall()
+        if subject.enrolment_key is None:
+            return lines
+        return [line for line in lines if line.enrolment_key in (None, subject.enrolment_key)]
+
+    def _subjects(self, subject: Subject) -> list[str]:
+        rows = self._rows("enrolments_of_person", tenant=subject.tenant, employee_key=subject.employee_key)
+        return [subject.employee_key, *(key for (key,) in rows)]
+
+    def _person(self, subject: Subject) -> PersonFactsSeen:
+        subjects = [key for key in (subject.employee_key, subject.enrolment_key) if key]
+        bad = tuple(Trouble(*row) for row in self._rows("bad_events", tenant=subject.tenant, subjects=subjects))
+        rows = self._rows("person", tenant=subject.tenant, employee_key=subject.employee_key)
+        status, erased, payroll = rows[0] if rows else (None, False, None)
+        return PersonFactsSeen(status, erased, payroll, bad)
+
+    def _explained(
+        self,
+        subject: Subject,
+        person: PersonFactsSeen,
+        integration_id: int,
+        integration: IntegrationFacts,
+        now: datetime,
+    ) -> Explanation:
+        rows = self._rows("account_seen", integration_id=integration_id, employee_key=subject.employee_key)
+        account = AccountFacts(*_with_trouble(rows[0])) if rows else None
+        if subject.enrolment_key is None:
+            return explain_account(person, integration, account, now)
+        rows = self._rows("placement_seen", integration_id=integration_id, enrolment_key=subject.enrolment_key)
+        placement = PlacementFacts(*_with_trouble(rows[0])) if rows else None
+        return explain_placement(person, integration, account, placement, now)
+
+
+def _with_trouble(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row with its last four columns, an open failure or nothing, as one value."""
+    failure = row[-4:]
+    return (*row[:-4], None if failure[0] is None else Trouble(*failure))

@@ -1,0 +1,83 @@
+-- name: whose
+-- The tenants that know this key, as a person or as an enrolment, and whose the enrolment is.
+select tenant, employee_key, null::text as enrolment_key from person
+where employee_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+union
+select tenant, employee_key, enrolment_key from enrolment
+where enrolment_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+union
+select tenant, employee_key, null from enrolment
+where employee_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+union
+select tenant, subject, null from inbox
+where subject = %(key)s and state in ('failed', 'set_aside') and type like 'hr.employee.%%'
+  and (%(tenant)s::text is null or tenant = %(tenant)s);
+
+-- name: person
+-- What HR has told of one person.
+select data ->> 'status', erased, payroll from person where tenant = %(tenant)s and employee_key = %(employee_key)s;
+
+-- name: bad_events
+-- Events about these subjects that could not be applied and are the last word on them.
+select f.code, f.detail, f.times, f.last_at
+from inbox i join failure f on f.subject_kind = 'inbox' and f.subject_id = i.inbox_id::text and f.resolved_at is null
+where i.tenant = %(tenant)s and i.subject = any(%(subjects)s) and i.state in ('failed', 'set_aside')
+order by f.last_at;
+
+-- name: integrations_seen
+-- The tenant's integrations and how they stand.
+select integration_id, name, state, hold_code, resume_at from integration
+where tenant = %(tenant)s and (%(integration)s::text is null or name = %(integration)s) order by name;
+
+-- name: account_seen
+-- One person's account in one integration, with its open failure and what was decided about it.
+select a.state, a.code, a.lms_user_id, a.link, a.linked_at, a.due_at,
+       coalesce(a.lease_until > now(), false) as busy, a.attempts,
+       (a.wanted ->> 'suspended')::boolean, (a.applied ->> 'suspended')::boolean,
+       (select max(gi.guard_id) from guard_item gi join guard g using (guard_id)
+        where gi.account_id = a.account_id and g.state = 'open'),
+       coalesce((select g.state in ('rejected', 'undone') from guard_item gi join guard g using (guard_id)
+                 where gi.account_id = a.account_id and gi.wanted = a.wanted and g.state <> 'open'
+                 order by g.decided_at desc limit 1), false),
+       f.code, f.detail, f.times, f.last_at
+from account a
+left join lateral (select code, detail, times, last_at from failure
+                   where subject_kind = 'account' and subject_id = a.account_id::text and resolved_at is null
+                   order by last_at desc limit 1) f on true
+where a.integration_id = %(integration_id)s and a.employee_key = %(employee_key)s;
+
+-- name: placement_seen
+-- One enrolment in one integration beside HR's word on it, with its open failure and its result.
+select p.enrolment_key, p.course_code, p.lms_course_id, p.state, p.code, e.data ->> 'booking_status',
+       e.data ->> 'status', e.data ->> 'starts_on', coalesce(e.data ->> 'extended_to', e.data ->> 'ends_on'), p.due_at,
+       p.provisioned_at, p.completed, r.outcome, f.code, f.detail, f.times, f.last_at
+from placement p
+join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
+left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
+left join lateral (select code, detail, times, last_at from failure
+                   where subject_kind = 'placement' and subject_id = p.placement_id::text and resolved_at is null
+                   order by last_at desc limit 1) f on true
+where p.integration_id = %(integration_id)s and p.enrolment_key = %(enrolment_key)s;
+
+-- name: enrolments_of_person
+-- The keys of one person's enrolments.
+select enrolment_key from enrolment where tenant = %(tenant)s and employee_key = %(employee_key)s order by 1;
+
+-- name: timeline
+-- What HR told and what was done, the newest last.
+select at, kind, integration, enrolment_key, data from (
+    select t.at, 1 as rank, t.timeline_id as n, t.kind, i.name as integration, t.enrolment_key, t.data
+    from timeline t left join integration i using (integration_id)
+    where t.tenant = %(tenant)s and t.employee_key = %(employee_key)s
+    union all
+    select m.received_at, 0, m.inbox_id, m.type, null,
+           case when m.subject <> %(employee_key)s then m.subject end,
+           jsonb_strip_nulls(jsonb_build_object('event', m.event_id, 'state', m.state, 'code', m.code,
+                                                'duplicates', nullif(m.duplicates, 0)))
+    from inbox m where m.tenant = %(tenant)s and m.subject = any(%(subjects)s)
+    order by 1 desc, 2 desc, 3 desc limit %(most)s
+) newest order by at, rank, n;
+
+-- name: now
+-- The one clock that all processes share.
+select now();

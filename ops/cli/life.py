@@ -1,0 +1,153 @@
+"""`matricula integration`: enabling, changing, pausing and removing, and what there is to look at before."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.integration import IntegrationSettings
+from ops import actions, life, selfcheck
+from ops.actions import NotReady
+from ops.cli.integration import Json, Name, Tenant, Yes, enabled, said, settings_object, show_checks
+from ops.cli.output import Exit, out, show_json, show_table, told
+from ops.cli.session import opened
+from runtime.secrets import Secret
+
+
+def enable(name: Name, tenant: Tenant = None, yes: Yes = False, as_json: Json = False) -> None:
+    """Test the integration and, if all is well, let it work."""
+    with told(), opened() as (settings, pool):
+        row = actions.find_integration(pool, name, tenant)
+        done = enabled(settings, pool, row, yes=yes, as_json=as_json)
+    already = done["was"] == "active"
+    said(f"{name} {'works already' if already else 'is enabled'}. {done['mail']}".rstrip(), done, as_json)
+
+
+def edit(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="All settings as a JSON object; see docs/settings.md.")],
+    tenant: Tenant = None,
+    rekey: Annotated[
+        bool, typer.Option("--rekey", help="Give linked people another id number when people.identity changes.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Replace an integration's settings as a whole, and show what changed. A password is read as `add` does."""
+    with told(), opened() as (settings, pool):
+        row = actions.find_integration(pool, name, tenant)
+        wanted = IntegrationSettings.model_validate(settings_object(file))
+        password = os.environ.get("MATRICULA_PASSWORD")
+        try:
+            done = life.edit(
+                pool,
+                settings,
+                row,
+                wanted,
+                password=Secret(password) if password else None,
+                rekey=rekey,
+                dry_run=dry_run,
+            )
+        except NotReady as problem:
+            show_checks(problem.checks, wanted.support, as_json=as_json)
+            raise
+    if as_json:
+        show_json(done)
+        return
+    show_table(("setting", "before", "after"), [(c.setting, c.before, c.after) for c in done.changes])
+    rekeyed = f" {done.rekeyed} linked people get another id number." if done.rekeyed else ""
+    if not done.changes:
+        out.print("nothing differs")
+    elif dry_run:
+        out.print(f"nothing was changed: this was a dry run.{rekeyed}")
+    else:
+        out.print(f"saved as version {done.version}.{rekeyed}")
+
+
+def pause(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Stop calling the LMS; what arrives meanwhile waits, nothing is lost, and `resume` does it in order."""
+    with told(), opened() as (_, pool):
+        changed = life.pause(pool, actions.find_integration(pool, name, tenant))
+    said(
+        f"{name} is paused: nothing is sent, everything waits" if changed else f"{name} was paused already",
+        {"state": "paused", "changed": changed},
+        as_json,
+    )
+
+
+def resume(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Go on after a pause; what waited is done in order."""
+    with told(), opened() as (_, pool):
+        changed = life.resume(pool, actions.find_integration(pool, name, tenant))
+    said(
+        f"{name} goes on with what waited" if changed else f"{name} was not paused",
+        {"state": "active", "changed": changed},
+        as_json,
+    )
+
+
+def remove(
+    name: Name,
+    tenant: Tenant = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give up the link with an LMS. History, links and results stay, and so do the accounts in the LMS."""
+    with told(), opened() as (_, pool):
+        row = actions.find_integration(pool, name, tenant)
+        if not yes and not typer.confirm(f"Remove {row.name} of {row.tenant}, at {row.url}?", err=True):
+            raise actions.Refused("not removed")
+        life.remove(pool, row)
+    said(f"{name} is removed; its accounts in the LMS are as they were", {"state": "removed"}, as_json)
+
+
+def payrolls(
+    name: Name,
+    tenant: Tenant = None,
+    containing: Annotated[str, typer.Option("--filter", help="Only those with this text in code or name.")] = "",
+    sort: Annotated[life.Order, typer.Option(help="What to sort by.")] = "payroll",
+    descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the payrolls that HR has named, whether they are in scope, and how many people they have."""
+    with told(), opened() as (_, pool):
+        row = actions.find_integration(pool, name, tenant)
+        found = life.payrolls(pool, row, containing=containing, order=sort, descending=descending)
+    if as_json:
+        show_json(found)
+    else:
+        show_table(
+            ("payroll", "name", "in scope", "people", "employed", "linked"),
+            [
+                (p.payroll or "(none)", p.name, "yes" if p.in_scope else "no", p.people, p.employed, p.linked)
+                for p in found
+            ],
+        )
+    if not found:
+        raise typer.Exit(Exit.NOTHING)
+
+
+def idnumbers(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Compare the LMS's id numbers with those that people should have; nothing is written."""
+    with told(), opened() as (settings, pool):
+        compared = selfcheck.compare_id_numbers(pool, settings, actions.find_integration(pool, name, tenant))
+    if as_json:
+        show_json(compared)
+    else:
+        show_table(
+            ("employee", "id number", "LMS users", "detail"),
+            [(f.employee_key, f.kind, ", ".join(f.lms_user_ids), f.detail) for f in compared.findings],
+        )
+        out.print(
+            f"{compared.right} right, {len(compared.findings)} to look at,"
+            f" {compared.absent} not in the LMS: accounts are made for them"
+        )
+    if compared.findings:
+        raise typer.Exit(Exit.PARTLY)
+
+
+def register(app: typer.Typer) -> None:
+    """These are commands of `matricula integration`."""
+    for command in (enable, edit, pause, resume, remove, payrolls, idnumbers):
+        app.command()(command)

@@ -1,0 +1,74 @@
+"""`matricula why` and `matricula timeline`: one person or enrolment, where it stands and what happened."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from db.people import PeopleViews, Subject, TimelineLine
+from db.pool import transaction
+from ops.actions import NotFound
+from ops.cli.output import Exit, out, printable, show_json, show_table, told
+from ops.cli.session import opened
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+Key = Annotated[str, typer.Argument(help="HR's key of the person or of the enrolment.")]
+Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
+
+
+def why(
+    key: Key,
+    integration: Annotated[str | None, typer.Option(help="Only in this integration.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a person or enrolment is as it is: the first thing to fix, then every condition with its value."""
+    with told(), opened() as (_, pool), transaction(pool) as db:
+        views = PeopleViews(db)
+        subject = _subject(views, key, tenant)
+        found = views.explain(subject, integration)
+    if not found:
+        with told():
+            raise NotFound("no integration matches; see `matricula integration list`")
+    if as_json:
+        show_json({"subject": subject, "explanations": found})
+        return
+    for one in found:
+        out.print(f"[bold]{printable(one.integration)}[/]: {printable(one.verdict)}")
+        show_table(("condition", "", "value"), [(c.name, c.mood, c.value) for c in one.conditions])
+        out.print()
+
+
+def timeline(
+    key: Key,
+    most: Annotated[int, typer.Option(min=1, max=10_000, help="Show the newest so many.")] = 200,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List what HR told about a person and what was done for them, the newest last."""
+    with told(), opened() as (_, pool), transaction(pool) as db:
+        views = PeopleViews(db)
+        lines = views.timeline(_subject(views, key, tenant), most)
+    if as_json:
+        show_json(lines)
+    else:
+        show_table(("at", "what", "integration", "enrolment", "more"), [_line(line) for line in lines])
+    if not lines:
+        raise typer.Exit(Exit.NOTHING)
+
+
+def _subject(views: PeopleViews, key: str, tenant: str | None) -> Subject:
+    """A person goes before an enrolment of the same key."""
+    found = views.whose(key, tenant)
+    if not found:
+        raise NotFound(f"HR has told of no person and no enrolment with the key {key}")
+    if len({subject.tenant for subject in found}) > 1:
+        raise NotFound(f"several client companies know the key {key}; add --tenant")
+    return found[0]
+
+
+def _line(line: TimelineLine) -> tuple[object, ...]:
+    more = ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in line.data.items()
+    )
+    return (f"{line.at:%Y-%m-%d %H:%M:%S}", line.kind, line.integration, line.enrolment_key, more)

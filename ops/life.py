@@ -1,0 +1,250 @@
+"""An integration from draft to removal: what people do with it besides adding and testing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from db import configuration
+from db.configuration import IntegrationRow
+from db.pool import Pool, transaction
+from domain.checks import NOTHING_KNOWN, gaps, place_of
+from domain.integration import IntegrationSettings
+from domain.scope import out_of_scope
+from lms.addresses import check_url
+from ops import selfcheck
+from ops.actions import Enabled, NotReady, Refused, enable
+from ops.mail import NotSent, send
+from runtime.secrets import Secret
+from runtime.settings import Settings
+
+Order = Literal["payroll", "people", "linked", "in-scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting before and after; None where there is none."""
+
+    setting: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What an edit changed. `rekeyed` linked people get another id number in the LMS."""
+
+    changes: list[Change]
+    version: int
+    rekeyed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payroll:
+    """One payroll as an integration sees it; None stands for people without one."""
+
+    payroll: str | None
+    name: str
+    in_scope: bool
+    people: int
+    employed: int
+    linked: int
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
+    """The settings that differ, by dotted name; lists are told as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys((*before, *after)):
+            yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield Change(path, before, after)
+
+
+def edit(
+    pool: Pool,
+    settings: Settings,
+    integration: IntegrationRow,
+    wanted: IntegrationSettings,
+    *,
+    password: Secret | None = None,
+    rekey: bool = False,
+    dry_run: bool = False,
+) -> Edited:
+    """
+    The integration works by these settings from now on, as a new version; nothing happens when nothing differs.
+
+    Args:
+        rekey: Linked people may get another id number in the LMS (R164).
+        dry_run: Only say what would change.
+
+    Raises:
+        NotReady: It is enabled, and the self-check at the new address failed.
+        NeedsAttention: The new address cannot be used, or another integration serves that LMS.
+        Refused: The name changes, the identity changes without `rekey`, a password is missing, or somebody else
+            changed the settings meanwhile.
+    """
+    wanted = wanted.model_copy(update={"url": check_url(wanted.url, settings.allow_private_lms)})
+    held = IntegrationSettings.model_validate(integration.settings)
+    changes = list(differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
+    _refuse_what_cannot_change(integration, held, wanted, password)
+    with transaction(pool) as db:
+        linked = configuration.linked_people(db, integration)
+    rekeyed = linked if held.people.identity != wanted.people.identity else 0
+    if rekeyed and not rekey:
+        raise Refused(
+            f"people.identity changes, and {linked} linked people have their id number in the LMS already;"
+            " say --rekey to give all of them another one"
+        )
+    if dry_run or not (changes or password):
+        return Edited(changes, integration.settings_version, rekeyed)
+    _check_new_place(settings, integration, held, wanted)
+    with transaction(pool) as db:
+        if not configuration.change_settings(db, integration, wanted):
+            raise Refused("somebody else changed these settings meanwhile; look at them, and edit again")
+        if password or (integration.has_password and wanted.people.password != "preset"):  # noqa: S105
+            configuration.replace_password(db, integration, password, key=settings.master_key)
+        names = [change.setting for change in changes]
+        configuration.note(db, integration, "integration edited", settings=names, rekeyed=rekeyed)
+    return Edited(changes, integration.settings_version + 1, rekeyed)
+
+
+def _refuse_what_cannot_change(
+    integration: IntegrationRow, held: IntegrationSettings, wanted: IntegrationSettings, password: Secret | None
+) -> None:
+    if wanted.name != held.name:
+        raise Refused(f"the name stays {held.name}: events call the integration by it")
+    preset = wanted.people.password == "preset"  # noqa: S105
+    if password and not preset:
+        raise Refused("people.password is not preset: unset MATRICULA_PASSWORD")
+    if preset and not (password or integration.has_password):
+        raise Refused("people.password is preset: set MATRICULA_PASSWORD")
+
+
+def _check_new_place(
+    settings: Settings, integration: IntegrationRow, held: IntegrationSettings, wanted: IntegrationSettings
+) -> None:
+    """What works is not moved to a place where it would not."""
+    if integration.state not in ("active", "quarantined") or place_of(held.url) == place_of(wanted.url):
+        return
+    findings = selfcheck.look(settings, integration, wanted, NOTHING_KNOWN, None)
+    if gaps(findings.checks):
+        raise NotReady(findings.checks)
+
+
+def begin(pool: Pool, settings: Settings, integration: IntegrationRow) -> tuple[Enabled, str]:
+    """
+    The integration is enabled, and its client welcomed, once each time (R83).
+
+    Returns:
+        What became of the mail, as a sentence; a mail that fails does not undo the enabling.
+
+    Raises:
+        NotReady: The self-check failed; nothing changed.
+    """
+    done = enable(pool, settings, integration)
+    if done.was not in ("draft", "paused"):
+        return done, ""
+    return done, _welcomed(settings, IntegrationSettings.model_validate(integration.settings))
+
+
+def _welcomed(settings: Settings, chosen: IntegrationSettings) -> str:
+    if not chosen.welcome.mail_to:
+        return "No welcome mail: welcome.mail_to names nobody."
+    if not settings.smtp_url:
+        return "No welcome mail: MATRICULA_SMTP_URL is not set."
+    guide = f"The user guide: {chosen.welcome.guide_url}\n" if chosen.welcome.guide_url else ""
+    contacts = "".join(f"  {contact}\n" for contact in chosen.support.internal)
+    asking = f"Questions go to:\n{contacts}" if contacts else ""
+    text = (
+        f"{chosen.name} is enabled: people, courses and results now go between HR and {chosen.url} by themselves.\n\n"
+        f"{guide}{asking}"
+    )
+    try:
+        send(settings, to=chosen.welcome.mail_to, subject=f"{chosen.name} is enabled", text=text)
+    except NotSent as problem:
+        return f"No welcome mail: {problem}. It is not tried again."
+    return f"Welcome mail sent to {len(chosen.welcome.mail_to)} addresses."
+
+
+def pause(pool: Pool, integration: IntegrationRow) -> bool:
+    """
+    Nobody calls the LMS; what arrives waits, and what is under way ends with its call (R161).
+
+    Returns:
+        False when it was paused already.
+
+    Raises:
+        Refused: It is a draft.
+    """
+    if integration.state == "draft":
+        raise Refused(f"{integration.name} is a draft; nothing is called before it is enabled")
+    if integration.state == "paused":
+        return False
+    with transaction(pool) as db:
+        configuration.set_state(db, integration, "paused")
+        configuration.note(db, integration, "integration paused", was=integration.state)
+    return True
+
+
+def resume(pool: Pool, integration: IntegrationRow) -> bool:
+    """
+    What waited is done, in order. Nothing is tested or mailed: that goes with enabling.
+
+    Returns:
+        False when it was working already.
+
+    Raises:
+        Refused: It is a draft.
+    """
+    if integration.state == "draft":
+        raise Refused(f"{integration.name} is a draft; enable it")
+    if integration.state != "paused":
+        return False
+    with transaction(pool) as db:
+        configuration.set_state(db, integration, "active")
+        configuration.note(db, integration, "integration resumed")
+    return True
+
+
+def remove(pool: Pool, integration: IntegrationRow) -> None:
+    """
+    The link with the LMS is gone: token and password are wiped, name and address are free. History, links and results
+    stay, and so do the accounts in the LMS (R179).
+    """
+    with transaction(pool) as db:
+        if configuration.remove(db, integration):
+            configuration.note(db, integration, "integration removed", was=integration.state)
+
+
+def payrolls(
+    pool: Pool,
+    integration: IntegrationRow,
+    *,
+    containing: str = "",
+    order: Order = "payroll",
+    descending: bool = False,
+) -> list[Payroll]:
+    """
+    The payrolls that HR has named, whether in scope or not, with their people (R17 to R19).
+
+    Args:
+        containing: Only those with this text in code or name, without regard to case.
+    """
+    wanted = IntegrationSettings.model_validate(integration.settings)
+    with transaction(pool) as db:
+        rows, words = configuration.payrolls(db, integration)
+    found = [
+        Payroll(
+            row.payroll,
+            row.name,
+            out_of_scope(row.payroll, enabled_payrolls=words, settings=wanted) is None,
+            row.people,
+            row.employed,
+            row.linked,
+        )
+        for row in rows
+        if containing.casefold() in f"{row.payroll or ''} {row.name}".casefold()
+    ]
+    found.sort(key=lambda p: (p.payroll is None, p.payroll or ""))
+    if order != "payroll":
+        found.sort(key=lambda p: {"people": p.people, "linked": p.linked, "in-scope": not p.in_scope}[order])
+    return found[::-1] if descending else found

@@ -1,0 +1,81 @@
+"""Reading everything again at somebody's request, and what came of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.catalogue import CatalogueStore, CourseLine
+from db.configuration import IntegrationRow
+from db.pool import Pool, transaction
+from db.sync_runs import Asked, FlowState, RunRow, SyncRuns, flow_states
+from domain.failure_catalogue import describe
+from domain.syncing import FLOWS, Flow
+from ops.actions import Refused
+
+
+def sync_now(
+    pool: Pool, integration: IntegrationRow, flows: Sequence[Flow], *, by: str, enrolments: bool = False
+) -> list[Asked]:
+    """
+    A run of each flow is under way, begun now or before (R81).
+
+    Args:
+        enrolments: Write every enrolment again, too; they cannot be read back and compared.
+
+    Raises:
+        Refused: The integration may not call its LMS now, so that a run would only wait.
+    """
+    if integration.state == "quarantined":
+        raise Refused(f"{integration.name} is held: {describe(integration.hold_code or '').fix}")
+    if integration.state != "active":
+        raise Refused(f"{integration.name} is {integration.state}; a run would only wait until it is active")
+    with transaction(pool) as db:
+        runs = SyncRuns(db, integration.integration_id)
+        return [runs.ask(flow, by=by, enrolments=enrolments) for flow in flows or FLOWS]
+
+
+def runs_of(
+    pool: Pool, integration: IntegrationRow, run_ids: Sequence[int] | None = None, *, most: int = 100
+) -> list[RunRow]:
+    """These runs of the integration, or its last ones; the newest first."""
+    with transaction(pool) as db:
+        return SyncRuns(db, integration.integration_id).rows(run_ids, most=most)
+
+
+def courses_of(pool: Pool, integration: IntegrationRow) -> list[CourseLine]:
+    """The catalogue as it was last read."""
+    with transaction(pool) as db:
+        return CatalogueStore(db, integration.integration_id).lines()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStanding:
+    """How one flow of one integration stands (R1)."""
+
+    integration: str
+    tenant: str
+    flow: Flow
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    code: str | None
+
+    @property
+    def failing(self) -> bool:
+        """It has failed since it last worked."""
+        return self.failed_at is not None and (self.succeeded_at is None or self.failed_at > self.succeeded_at)
+
+
+def standings(pool: Pool, integrations: Sequence[IntegrationRow]) -> list[FlowStanding]:
+    """Every flow of these integrations, the ones that never ran too."""
+    with transaction(pool) as db:
+        found = {(state.integration_id, state.flow): state for state in flow_states(db)}
+    return list(_standings(integrations, found))
+
+
+def _standings(
+    integrations: Sequence[IntegrationRow], found: dict[tuple[int, Flow], FlowState]
+) -> Iterator[FlowStanding]:
+    for row in integrations:
+        for flow in FLOWS:
+            state = found.get((row.integration_id, flow)) or FlowState(row.integration_id, flow, None, None, None)
+            yield FlowStanding(row.name, row.tenant, flow, state.succeeded_at, state.failed_at, state.code)

@@ -1,0 +1,36 @@
+"""A gateway for looking writes nothing, whatever it is asked."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+from domain.lms import LmsGateway, LmsUser
+from lms.read_only import ReadOnly, WriteRefused
+from tests.support.fake_lms import FakeLms
+
+METHODS = [name for name, thing in vars(LmsGateway).items() if inspect.isfunction(thing) and not name.startswith("_")]
+LOOKS = {"find_users"}
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - LOOKS))
+def test_nothing_but_looking_people_up_gets_through(method: str) -> None:
+    """Plan writes nothing: every method of the port, those to come included, is refused before the LMS hears of it."""
+    lms = FakeLms()
+    parameters = list(inspect.signature(getattr(LmsGateway, method)).parameters)[1:]
+    arguments: list[Any] = [[] for _ in parameters]
+
+    with pytest.raises(WriteRefused, match=method):
+        getattr(ReadOnly(lms), method)(*arguments)
+
+    assert (lms.calls, lms.effects) == ([], [])
+
+
+def test_the_port_has_the_writes_that_this_is_about() -> None:
+    assert {"create_users", "update_users", "enrol"} <= set(METHODS) - LOOKS
+
+
+def test_people_are_looked_up() -> None:
+    noor = LmsUser("7", "noor", "noor@example.org")
+
+    assert ReadOnly(FakeLms([noor])).find_users("username", ["noor"]) == [noor]

@@ -1,0 +1,19 @@
+"""The settings page is the settings."""
+
+from ops.settings_docs import FILE, document, undescribed
+
+
+def test_the_page_in_the_repository_is_made_from_the_settings() -> None:
+    """Change a setting and run `python -m ops.settings_docs`."""
+    assert FILE.read_text(encoding="utf-8") == document()
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert undescribed() == []
+
+
+def test_a_setting_is_shown_with_its_values_and_its_default() -> None:
+    page = document()
+
+    assert "| `people.no_email` | `pseudo`, `refuse` | `refuse` |" in page
+    assert "| `results.pass_outcome` | text | – |" in page
