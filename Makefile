@@ -1,15 +1,16 @@
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 WITH_SERVICES := $(PY) -m deploy.services --
-# Everything that is ours; recordings are data.
-PACKAGES := domain runtime db lms producers workers ops simulators deploy
-.PHONY: help install demo test check bench lock
+.PHONY: help install env demo test check bench lock
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:  ## Make .venv with the locked requirements (done by the others when needed)
 	@deploy/bootstrap.sh
+
+env:  ## Make .env with fresh secrets for docker compose
+	@deploy/env.sh
 
 demo: install  ## Run a whole installation on simulated HR and Moodle, and check the outcome
 	@$(WITH_SERVICES) $(PY) -m ops.demo

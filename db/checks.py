@@ -7,11 +7,13 @@ from typing import Any
 
 from psycopg.rows import class_row, tuple_row
 
+from db.lms_fields import FieldStore
 from db.pool import Db
 from db.results import ResultStore
 from db.statements import statements
 from domain.checks import Check, Identity, Known, State, holds
 from domain.identities import Wanted
+from domain.integration import IntegrationSettings
 from domain.polling import COMPLETION_TASK_LATE
 
 SQL = statements("checks")
@@ -41,8 +43,9 @@ class CheckStore:
         cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
         return cursor.fetchall() if cursor.description else []
 
-    def known(self, unmapped: Sequence[str]) -> Known:
+    def known(self, settings: IntegrationSettings) -> Known:
         """What our own records say about the site's health."""
+        fields = [known for known in FieldStore(self._db, self._integration_id).known() if known.field.area == "user"]
         enrolled, completed, quiet = self._rows("enrolment_counts")[0]
         return Known(
             linked=dict(self._rows("linked_sample")),
@@ -53,7 +56,10 @@ class CheckStore:
             completed=completed,
             quiet=quiet,
             shared_addresses=self._rows("shared_addresses")[0][0],
-            unmapped=unmapped,
+            unmapped=settings.results.unmapped(),
+            maps=settings.people.fields,
+            fields={known.field.shortname: known.field for known in fields},
+            gone={known.field.shortname for known in fields if known.gone},
         )
 
     def pinned(self) -> Identity | None:

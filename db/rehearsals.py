@@ -70,6 +70,7 @@ def people_of_payroll(db: Db, tenant: str, payroll: str) -> list[str]:
 def rehearse(db: Db, tenant: str, keys: Sequence[str], integration_ids: Sequence[int]) -> list[Rehearsal]:
     """What these integrations would be asked to do for these people, as of now."""
     store = FactStore(db, tenant)
+    store.lock()
     for start in range(0, len(keys), CHUNK):
         converge(store, keys[start : start + CHUNK], Applied())
     found = [_rehearsed(db, integration_id, keys) for integration_id in integration_ids]

@@ -274,7 +274,7 @@ create index account_due on account (integration_id, starts, urgency, due_at) wh
 create index account_by_email on account (integration_id, email_key);
 create index account_by_external_key on account (integration_id, external_key);
 create index account_in_run on account (sync_run) where sync_run is not null;
-create index account_by_code on account (integration_id, state, code) where state <> 'settled';
+create index account_by_code on account (integration_id, code) where code is not null;
 create index account_suspended on account (integration_id, suspended_at) where suspended_at is not null;
 
 create table placement (                             -- one enrolment in one integration

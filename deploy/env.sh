@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .env: a copy of .env.example with a fresh secret for each one that is empty there. Never changes a .env.
+# Makes .env: a copy of .env.example with a fresh secret for the key and each password. Never changes a .env.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,8 +18,7 @@ secret() {
 umask 077
 while IFS= read -r line; do
   case $line in
-    '#'*) echo "$line" ;;
-    *=) echo "$line$(secret "${line%=}")" ;;
+    MATRICULA_KEY= | *_PASSWORD=) echo "$line$(secret "${line%=}")" ;;
     *) echo "$line" ;;
   esac
 done <.env.example >.env.new

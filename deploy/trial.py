@@ -38,6 +38,7 @@ def serve() -> int:
     signal.signal(signal.SIGTERM, lambda *_: simulator.terminate())
     assert simulator.stdout is not None  # noqa: S101 - asked for above
     if simulator.stdout.readline():
+        _tell("settings", url=settings()["url"])
         _tell("clock", advance=TODAY.timestamp() - time.time())
     return simulator.wait()
 

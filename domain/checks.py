@@ -5,12 +5,14 @@ Everything here is a value or a rule; what is asked of a site stands in `lms.sel
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from domain.failure_catalogue import CONFIG, IT, LMS, Owner
+from domain.fields import FieldMap
+from domain.lms import LmsField
 
 State = Literal["ok", "failed", "warning", "not checked"]
 Holds = Literal["", "results", "everything"]
@@ -101,6 +103,12 @@ FACTS = (
     Fact("report", WAITS, LMS, "Reports > Custom reports: columns and audience; results.report", "results"),
     Fact(
         "recent report", WAITS, LMS, "Reports > Custom reports: columns and audience; results.recent_report", "results"
+    ),
+    Fact(
+        "profile fields",
+        "The fields named keep their former value.",
+        LMS,
+        "Site administration > Users > User profile fields; matricula integration fields discover, then map",
     ),
     Fact("result items", WAITS, CONFIG, "results.outcomes in the integration's settings"),
     Fact(
@@ -323,6 +331,8 @@ class Known:
         quiet: Nothing was completed for a month although people have been enrolled for longer.
         shared_addresses: Linked accounts that share their address with another one.
         unmapped: Chosen outcomes that the pick-list does not hold.
+        maps: The profile fields that are written, with those that were seen at the last discovery, by short name, and
+            those of them that were seen before and not then.
     """
 
     linked: Mapping[str, str]
@@ -334,6 +344,9 @@ class Known:
     quiet: bool = False
     shared_addresses: int = 0
     unmapped: Sequence[str] = ()
+    maps: Sequence[FieldMap] = ()
+    fields: Mapping[str, LmsField] = field(default_factory=dict)
+    gone: Collection[str] = ()
 
 
 NOTHING_KNOWN = Known({})
@@ -342,7 +355,7 @@ MANY = 20
 
 def own_lines(known: Known) -> list[Check]:
     """The lines that follow from what we know ourselves."""
-    return [_task_line(known), _address_line(known), _items_line(known)]
+    return [_task_line(known), _address_line(known), _items_line(known), _fields_line(known)]
 
 
 def _task_line(known: Known) -> Check:
@@ -372,6 +385,31 @@ def _items_line(known: Known) -> Check:
         detail = f"the pick-list does not hold {', '.join(known.unmapped)}"
         return line("result items", "warning", detail, "outcome_unmapped")
     return line("result items", "ok")
+
+
+def _fields_line(known: Known) -> Check:
+    """Whether the fields are still as they were mapped; discovery sees them, not this check (R39)."""
+    name = "profile fields"
+    if not known.maps:
+        return line(name, "not checked", "none is mapped")
+    if not known.fields:
+        return line(name, "not checked", "the fields of the LMS were not discovered yet")
+    wrong = [problem for chosen in known.maps for problem in _field_problems(chosen, known)]
+    if wrong:
+        return line(name, "warning", "; ".join(wrong), "profile_field_changed")
+    return line(name, "ok", f"{len(known.maps)} are as they were mapped")
+
+
+def _field_problems(chosen: FieldMap, known: Known) -> list[str]:
+    seen = known.fields.get(chosen.lms_field)
+    if chosen.lms_field in known.gone or seen is None:
+        return [f"{chosen.lms_field} was not seen"]
+    if seen.kind != chosen.kind:
+        return [f"{chosen.lms_field} is a {seen.kind} now"]
+    lacking = {*chosen.options, *chosen.value_map.values()} - set(seen.options or ())
+    if chosen.kind == "menu" and seen.options is not None and lacking:
+        return [f"{chosen.lms_field} lacks the option {', '.join(sorted(lacking))}"]
+    return []
 
 
 def courses_line(name: str, wrong: Sequence[str], looked_at: int, code: str) -> Check:

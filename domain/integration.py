@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,6 +15,7 @@ _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _MAIL_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 
 
+@cache  # the list of zones is read from the file system each time
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"{name} is not a time zone; for example Europe/Amsterdam")

@@ -24,16 +24,18 @@ from domain.accounts import (
 )
 from domain.addresses import is_pseudo
 from domain.enrolments import hindrance, merged
+from domain.errors import StoreUnavailable
 from domain.events import Event
 from domain.guard import judge
 from domain.lms import LmsUser, NewUser, UserChange, UserFields
 from domain.planning import PersonPlan, create_call, enrol_calls, update_call
 from domain.usernames import candidates
 from lms.look_ups import Users, candidates_of, free_usernames, protected_ids
-from ops.actions import NotFound
+from ops.actions import NotFound, Refused
 from ops.lms_access import reading
 from runtime.settings import Settings
 
+LOCK_NOT_AVAILABLE = "55P03"
 NOBODY_YET = "(new user)"
 """Stands for the id of a user who would be made."""
 
@@ -61,19 +63,25 @@ def plan(
     """
     Raises:
         NotFound: The selection concerns nobody.
+        Refused: Events are being applied right now.
         ProvisioningError: An LMS does not let itself be read.
     """
     done = Plan()
     ids = [row.integration_id for row in integrations]
-    with rehearsal(pool) as db:
-        if chosen.events:
-            told = tell(db, tenant, chosen.events)
-            done.endings, keys = dict(told.endings), told.people
-        elif chosen.person:
-            keys = [chosen.person]
-        else:
-            keys = people_of_payroll(db, tenant, chosen.payroll or "")
-        found = rehearse(db, tenant, keys, ids)
+    try:
+        with rehearsal(pool) as db:
+            if chosen.events:
+                told = tell(db, tenant, chosen.events)
+                done.endings, keys = dict(told.endings), told.people
+            elif chosen.person:
+                keys = [chosen.person]
+            else:
+                keys = people_of_payroll(db, tenant, chosen.payroll or "")
+            found = rehearse(db, tenant, keys, ids)
+    except StoreUnavailable as error:
+        if error.detail != LOCK_NOT_AVAILABLE:
+            raise
+        raise Refused("events of this client are being applied right now; try again in a moment") from None
     if not any(one.accounts for one in found):
         raise NotFound("the selection concerns nobody that HR has told us of")
     rows = {row.integration_id: row for row in integrations}

@@ -24,7 +24,7 @@ def check(pool: Pool, settings: Settings, integration: IntegrationRow) -> Findin
     wanted = IntegrationSettings.model_validate(integration.settings)
     with transaction(pool) as db:
         store = CheckStore(db, integration.integration_id)
-        known, pinned = store.known(wanted.results.unmapped()), store.pinned()
+        known, pinned = store.known(wanted), store.pinned()
         sealed = store.password_sealed()
     findings = look(settings, integration, wanted, known, pinned, _password(settings, integration, sealed))
     with transaction(pool) as db:

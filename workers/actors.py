@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import dramatiq
@@ -31,17 +31,17 @@ class Lanes:
 
     def __init__(self, width: int) -> None:
         self._lock = threading.Lock()
-        self._busy: defaultdict[int, int] = defaultdict(int)
+        self._busy: defaultdict[Hashable, int] = defaultdict(int)
         self._width = width
 
-    def enter(self, scope: int) -> bool:
+    def enter(self, scope: Hashable) -> bool:
         with self._lock:
             if self._busy[scope] >= self._width:
                 return False
             self._busy[scope] += 1
             return True
 
-    def leave(self, scope: int) -> None:
+    def leave(self, scope: Hashable) -> None:
         with self._lock:
             self._busy[scope] -= 1
 
@@ -60,6 +60,16 @@ class Budget:
 def register(broker: dramatiq.Broker, use_cases: UseCases, *, lanes: Lanes) -> None:
     """Declare the actors on this broker; each has the name of its queue."""
 
+    applying = Lanes(2)
+
+    def apply(tenant: str) -> None:
+        # One applies and one waits to see what came meanwhile; more would only hold threads.
+        if applying.enter(tenant):
+            try:
+                use_cases.apply(tenant)
+            finally:
+                applying.leave(tenant)
+
     def provision(integration_id: int) -> None:
         if lanes.enter(integration_id):
             try:
@@ -68,7 +78,7 @@ def register(broker: dramatiq.Broker, use_cases: UseCases, *, lanes: Lanes) -> N
                 lanes.leave(integration_id)
 
     actors: dict[str, Callable[..., None]] = {
-        APPLY: use_cases.apply,
+        APPLY: apply,
         PROVISION: provision,
         POLL: use_cases.poll,
         MAINTENANCE: use_cases.maintain,

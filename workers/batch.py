@@ -7,6 +7,7 @@ outcome is unknown is looked up, never sent again at once.
 """
 
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -92,6 +93,7 @@ class Batch:
         self._protected: frozenset[str] = frozenset()
         self._to_create: list[ClaimedAccount] = []
         self._chosen: dict[int, str] = {}
+        self._renewed_at = time.monotonic()
 
     def run(self) -> None:
         """
@@ -136,14 +138,20 @@ class Batch:
         except ProvisioningError as error:
             self.stop = error
             return
-        with transaction(self._pool) as db:
-            owners = self._store(db).linked_elsewhere({user.user_id for users in found.values() for user in users})
+        owners = self._owners({user.user_id for users in found.values() for user in users})
             refused = self._store(db).refused([account.account_id for account in unlinked])
         for account in self._open():
             if account.account_id in self.users:
                 self._plan_linked(account, read.get(self.users[account.account_id]))
             elif account.account_id in found:
                 self._plan_unlinked(account, found[account.account_id], owners, refused.get(account.account_id, ()))
+
+    def _owners(self, user_ids: Set[str]) -> dict[str, int]:
+        """Account id of each LMS user that is linked already."""
+        if not user_ids:
+            return {}
+        with transaction(self._pool) as db:
+            return self._store(db).linked_elsewhere(user_ids)
 
     def _candidates(self, accounts: Sequence[ClaimedAccount]) -> dict[int, list[LmsUser]]:
         people = {account.account_id: _wanted(account) for account in accounts}
@@ -488,12 +496,16 @@ class Batch:
         return [account for account_id, account in self.accounts.items() if account_id not in self.ends]
 
     def _renew(self) -> None:
+        """Most batches are done long before their lease needs renewing; while it is young nobody else can have it."""
+        if time.monotonic() - self._renewed_at < self._rules.lease.total_seconds() / 4:
+            return
         with transaction(self._pool) as db:
             self._keep_lease(self._store(db))
 
     def _keep_lease(self, store: WorkStore) -> None:
         if len(store.renew_lease(list(self.accounts.values()), self._rules.lease)) < len(self.accounts):
             raise LeaseLost
+        self._renewed_at = time.monotonic()
 
     def _save_links(self, store: WorkStore, links: Sequence[Saved]) -> None:
         if not record_links(store, self._site.integration, self.accounts, links):

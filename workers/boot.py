@@ -40,7 +40,7 @@ from workers.provision import provision
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
-CALLERS_PER_SITE = 2
+CALLERS_PER_SITE = 3
 WAKE_UP_BUDGET_S = 20.0
 BEAT_EVERY_S = 5.0
 

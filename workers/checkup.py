@@ -46,7 +46,7 @@ def _check_one(integration_id: int, pool: Pool, subject: OpenSubject, rules: Wor
         store = CheckStore(db, integration_id)
         if integration is None or integration.state not in ("active", "quarantined"):
             return
-        asked = Asked(store.known(integration.settings.results.unmapped()), store.pinned())
+        asked = Asked(store.known(integration.settings), store.pinned())
     try:
         findings = self_check(subject(integration, asked), allow_private=allow_private)
     except HoldIntegration as error:

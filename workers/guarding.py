@@ -32,7 +32,7 @@ def stage_excess(
     guard.lock()
     staged: set[int] = set()
     for payroll, asked in sorted(guard.suspensions(suspending, window).items()):
-        new = [one.account_id for one in asked]
+        new = [one.account_id for one in asked if not one.let_through]
         if not new:
             continue
         verdict = judge(len(new), guard.window(payroll, window), rules)

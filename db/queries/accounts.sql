@@ -17,11 +17,14 @@ with locked as materialized (
       and (a.lease_until is null or a.lease_until < now())
       and exists (select from integration i where i.integration_id = a.integration_id and i.state = 'active'
                   and (i.resume_at is null or i.resume_at <= now()))
-      and (a.lms_user_id is not null or not exists (
-          select from account o
-          where o.integration_id = a.integration_id and o.account_id < a.account_id
-            and o.state = 'due' and o.lms_user_id is null
-            and (o.email_key = a.email_key or o.external_key = a.external_key)))
+      and (a.lms_user_id is not null
+           -- Two questions, so that each has an index to itself whatever the planner knows of the table.
+           or not exists (select from account o
+                          where o.integration_id = a.integration_id and o.email_key = a.email_key
+                            and o.account_id < a.account_id and o.lms_user_id is null and o.state = 'due')
+              and not exists (select from account o
+                              where o.integration_id = a.integration_id and o.external_key = a.external_key
+                                and o.account_id < a.account_id and o.lms_user_id is null and o.state = 'due'))
     order by a.starts, a.urgency, a.due_at
     limit %(most)s
     for update of a skip locked

@@ -28,6 +28,7 @@ POINTS = {
     "parse.done": "worker",
     "plan.committed": "worker",
     "claim.attempt_committed": "worker",
+    "catalogue.committed": "worker",
     "user.intent_committed": "worker",
     "user.before_http": "worker",
     "user.response_read": "worker",
@@ -105,7 +106,10 @@ def test_a_clean_run_does_what_hr_asked_for(clean: Outcome) -> None:
     assert {(row[1], row[2]) for row in clean.results} == {
         (f"{person}/{course}", "C" if grade >= 60 else "NYC") for person, course, grade in company.FINISHERS
     }
-    assert len(clean.announced) == 12 + 24 + 6
+    told = Counter(event_type for event_type, *_ in clean.announced)
+    assert told["lms.account.linked.v1"] == len(company.PEOPLE)
+    assert told["lms.enrolment.provisioned.v1"] == len(clean.enrolments)
+    assert told["lms.result.recorded.v1"] == len(company.FINISHERS)
     assert clean.failures == frozenset()
 
 

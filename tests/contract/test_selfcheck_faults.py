@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from domain.checks import RED, Check, Identity, Known
+from domain.fields import FieldMap
+from domain.lms import LmsField
 from lms.addresses import resolve
 from lms.opening import Gateways
 from lms.selfcheck import Findings, Subject, self_check
@@ -30,6 +32,8 @@ from tests.support.builders import COURSES, results, settings
 TOKEN = "canary-token-77aa"
 ANN = 11
 KNOWN = Known({str(ANN): "E-1"}, ["2"], [str(ANN)], enrolled=1, completed=1)
+MAP = FieldMap(lms_field="gender", kind="menu", source="attributes.gender", options=("Female", "Male"))
+GENDER = LmsField("user", "gender", "menu", "Gender", ("Female", "Male"))
 
 
 @dataclass
@@ -243,6 +247,15 @@ CASES = [
     ),
     Case("same e-mail", known(shared_addresses=2), "one address, one account", "same_email_allowed", "LMS"),
     Case("R27 item gone", known(unmapped=["C"]), "result items", "outcome_unmapped", "HR configuration"),
+    *(
+        Case(f"R39 {what}", known(maps=[MAP], **facts), "profile fields", "profile_field_changed", "LMS", "gender")
+        for what, facts in (
+            ("field gone", {"fields": {"gender": GENDER}, "gone": {"gender"}}),
+            ("field never seen", {"fields": {"other": GENDER}}),
+            ("another type", {"fields": {"gender": LmsField("user", "gender", "text", "Gender")}}),
+            ("option gone", {"fields": {"gender": LmsField("user", "gender", "menu", "Gender", ("Male",))}}),
+        )
+    ),
     Case("R67 password", ask(password="academy"), "preset password", "password_weak", "HR configuration", "a digit"),
     *(
         Case(f"R43 without {name}", without_function(name), f"function {name}", "function_missing", "LMS")

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from db.configuration import integrations
+from db.facts import FactStore
 from db.pool import Pool, transaction
 from domain.events import Event as Parsed
 from domain.events import parse_bytes
 from domain.planning import PersonPlan
 from lms.read_only import ReadOnly
 from ops import planning
-from ops.actions import NotFound
+from ops.actions import NotFound, Refused
 from ops.planning import Plan, Selection
 from runtime.settings import Settings
 from tests.support.builders import (
@@ -198,3 +199,13 @@ def test_the_workers_then_do_what_was_planned(pool: Pool, monkeypatch: pytest.Mo
         effect["username"] for effect in site.ledger.effects("user created")
     )
     assert functions(planned).count("enrol") == len(site.ledger.effects("enrolled"))
+
+
+def test_a_plan_does_not_wait_for_events_that_are_being_applied(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it get in their way: whoever comes second is told to come back."""
+    bench = Workbench(pool, academy())
+    bench.done(hired())
+    with transaction(pool) as db:
+        FactStore(db, TENANT).lock()
+        with pytest.raises(Refused, match="right now"):
+            Planner(bench, monkeypatch)(person="E-1")
