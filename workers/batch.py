@@ -138,20 +138,22 @@ class Batch:
         except ProvisioningError as error:
             self.stop = error
             return
-        owners = self._owners({user.user_id for users in found.values() for user in users})
-            refused = self._store(db).refused([account.account_id for account in unlinked])
+        owners, refused = self._known({user.user_id for users in found.values() for user in users}, unlinked)
         for account in self._open():
             if account.account_id in self.users:
                 self._plan_linked(account, read.get(self.users[account.account_id]))
             elif account.account_id in found:
                 self._plan_unlinked(account, found[account.account_id], owners, refused.get(account.account_id, ()))
 
-    def _owners(self, user_ids: Set[str]) -> dict[str, int]:
-        """Account id of each LMS user that is linked already."""
+    def _known(
+        self, user_ids: Set[str], accounts: Sequence[ClaimedAccount]
+    ) -> tuple[dict[str, int], dict[int, list[str]]]:
+        """Whose the LMS users are already, by account id, and which of them a person said are somebody else."""
         if not user_ids:
-            return {}
+            return {}, {}
         with transaction(self._pool) as db:
-            return self._store(db).linked_elsewhere(user_ids)
+            store = self._store(db)
+            return store.linked_elsewhere(user_ids), store.refused([account.account_id for account in accounts])
 
     def _candidates(self, accounts: Sequence[ClaimedAccount]) -> dict[int, list[LmsUser]]:
         people = {account.account_id: _wanted(account) for account in accounts}
