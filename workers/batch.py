@@ -9,7 +9,7 @@ outcome is unknown is looked up, never sent again at once.
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -5,6 +5,7 @@ The LMS, the token, the workers, the broker or the database fail under a whole i
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.topology import APPLY, POLL, PROVISION
 from tests.support import company, queues
-from tests.support.installation import TOKEN, Installation, installation
+from tests.support.installation import ROLES, TENANT, TOKEN, Installation, installation
 from tests.support.invariants import Outcome, checked_outcome
 
 CREATE, ENROL, LOOK_UP = "core_user_create_users", "enrol_manual_enrol_users", "core_user_get_users_by_field"
@@ -26,19 +27,15 @@ Make = Callable[..., Installation]
 @pytest.fixture
 def make(database_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Make]:
     """Makes an installation with an active integration; the environment may be changed."""
-    with_the_test = []
+    with ExitStack() as stack:
 
-    def made(**environment: str) -> Installation:
-        context = installation(database_url, amqp_url, tmp_path, **environment)
-        with_the_test.append(context)
-        found = context.__enter__()
-        company.set_the_clock(found)
-        found.set_up()
-        return found
+        def made(**environment: str) -> Installation:
+            found = stack.enter_context(installation(database_url, amqp_url, tmp_path, **environment))
+            company.set_the_clock(found)
+            found.set_up()
+            return found
 
-    yield made
-    for context in with_the_test:
-        context.__exit__(None, None, None)
+        yield made
 
 
 def ends_well(made: Installation, confirmed: dict[str, bytes]) -> Outcome:
@@ -183,12 +180,9 @@ def test_told_to_stop_with_work_in_flight_all_processes_end_well_and_the_rest_is
     confirmed = made.publish(company.events())
     made.until(lambda: made.site.read("ledger?kind=user+created"), "a create in flight")
 
-    statuses = {}
-    for name in ("worker", "poller", "ingest", "scheduler"):
+    for name in ROLES:
         made[name].tell_to_stop()
-    for name in ("worker", "poller", "ingest", "scheduler"):
-        statuses[name] = made[name].ended()
-    assert statuses == dict.fromkeys(statuses, 0)
+    assert {name: made[name].ended() for name in ROLES} == dict.fromkeys(ROLES, 0)
     # What was in flight was brought to its end and recorded.
     assert made.one("select count(*) from account where lms_user_id is not null") == len(company.PEOPLE)
     assert made.one("select count(*) from account where lease_until is not null") == 0
@@ -202,10 +196,12 @@ def test_wake_ups_a_hundred_times_over_have_the_effect_of_one(make: Make) -> Non
     """B10"""
     made = make()
     confirmed = made.publish(company.events())
-    wakeups = WakeUps(wakeup_broker(made.settings.amqp_url))
+    broker = wakeup_broker(made.settings.amqp_url)
+    wakeups = WakeUps(broker)
     for _ in range(100):
-        wakeups.apply("acme")
+        wakeups.apply(TENANT)
         wakeups.provision(made.integration_id)
+    broker.close()
 
     made.start("ingest", "worker", "scheduler")
     ends_well(made, confirmed)
@@ -249,9 +245,11 @@ FORGERIES = [
 def test_forged_wake_ups_do_nothing_and_cost_no_worker(make: Make) -> None:
     """B4, B11, S14: whatever is in the queue, the next honest wake-up is worked on."""
     made = make()
+    broker = wakeup_broker(made.settings.amqp_url)
+    for name in (APPLY, PROVISION, POLL):
+        broker.declare_queue(name, ensure=True)
+    broker.close()
     with queues.channel(made.settings.amqp_url) as opened:
-        for name in (APPLY, PROVISION, POLL):
-            WakeUps(wakeup_broker(made.settings.amqp_url))._broker.declare_queue(name, ensure=True)
         for queue, body in FORGERIES * 3:
             opened.basic_publish(amqp.Message(body), "", queue)
 
