@@ -85,7 +85,8 @@ class RealProcess:
 
     def start(self, *, crash_at: str | None = None, freeze_at: str | None = None) -> Self:
         """Begin a life; it may be made to die by SIGKILL, or to stop as if frozen, at a named crash point."""
-        extra = {"MATRICULA_CRASH_TESTS": "1", "CRASH_AT": crash_at or freeze_at} if crash_at or freeze_at else {}
+        point = crash_at or freeze_at
+        extra = {"MATRICULA_CRASH_TESTS": "1", "CRASH_AT": point} if point else {}
         arguments = ["-m", "tests.support.freezing", *self._arguments[2:]] if freeze_at else self._arguments
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
