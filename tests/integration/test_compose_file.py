@@ -62,7 +62,7 @@ def test_there_is_one_service_for_each_process() -> None:
     assert SERVICES.keys() - OURS.keys() == {"postgres", "rabbitmq"}
 
 
-@pytest.mark.parametrize("service", SERVICES.keys() - {"init"})
+@pytest.mark.parametrize("service", sorted(SERVICES.keys() - {"init"}))
 def test_each_service_that_stays_has_a_health_check(service: str) -> None:
     assert CHECKS[service][0] == "CMD"
     assert "disable" not in SERVICES[service]
