@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from psycopg.rows import tuple_row
 
-from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.accounts import WantedAccount
 from domain.announcements import Announcement
 from domain.enrolments import WantedPlacement
@@ -131,17 +131,10 @@ class Entry:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-class WorkStore:
+class WorkStore(IntegrationStore):
     """One integration's work in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def integration(self) -> Integration | None:
         rows = self._rows("integration")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
-from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.catalogue import CourseNews, KnownCourse
 from domain.lms import LmsCourse
 
@@ -34,17 +34,10 @@ class CourseLine:
     problem: str | None
 
 
-class CatalogueStore:
+class CatalogueStore(IntegrationStore):
     """One integration's courses in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def lock(self) -> None:
         """Be the only one who records a reading until the transaction ends."""

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
 from db.lms_fields import FieldStore
-from db.pool import Db
 from db.results import ResultStore
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.checks import Check, Identity, Known, State, holds
 from domain.identities import Wanted
 from domain.integration import IntegrationSettings
@@ -31,17 +30,10 @@ class KeptLine:
     checked_at: datetime
 
 
-class CheckStore:
+class CheckStore(IntegrationStore):
     """One integration's self-check in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def known(self, settings: IntegrationSettings) -> Known:
         """What our own records say about the site's health."""

@@ -5,10 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
 from db.pool import Db
 from db.statements import statements
+from db.store import Store
 
 SQL = statements("console_views")
 
@@ -76,16 +77,14 @@ class ResultLine:
     result_id: str
 
 
-class Views:
+class Views(Store):
     """The views of one tenant, or of all."""
 
-    def __init__(self, db: Db, tenant: str | None) -> None:
-        self._db = db
-        self._tenant = tenant
+    sql = SQL
 
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        return cursor.execute(SQL[statement], {"tenant": self._tenant, **values}).fetchall()
+    def __init__(self, db: Db, tenant: str | None) -> None:
+        super().__init__(db, tenant=tenant)
+        self._tenant = tenant
 
     def overview(self) -> Overview:
         messages = self._rows("inbox_counts")

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from psycopg.rows import tuple_row
-
 from db.failures import translated
 from db.pool import Db
 from db.statements import statements
+from db.store import Store
 from db.sync_runs import ask_by_name
 from domain.events import Course, CourseEnrolment, Employee, Event, Freshness, Payroll
 from domain.fields import FIELD_CODES, as_seen
@@ -65,25 +64,22 @@ class Sweep:
     position: str
 
 
-class FactStore:
+class FactStore(Store):
     """One tenant's facts in one transaction."""
 
-    def __init__(self, db: Db, tenant: str) -> None:
-        self._db = db
-        self._tenant = tenant
-        self._cursor = db.cursor(row_factory=tuple_row)
+    sql = SQL
 
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        self._cursor.execute(SQL[statement], {"tenant": self._tenant, **values})
-        return self._cursor.fetchall() if self._cursor.description else []
+    def __init__(self, db: Db, tenant: str) -> None:
+        super().__init__(db, tenant=tenant)
+        self._tenant = tenant
 
     def lock(self) -> None:
         """Be the only one who applies this tenant's events until the transaction ends."""
-        self._cursor.execute(
+        self._db.execute(
             "select set_config('lock_timeout', %s, true)", [str(LOCK_PATIENCE // timedelta(milliseconds=1))]
         )
         self._rows("lock_tenant")
-        self._cursor.execute("select set_config('lock_timeout', '0', true)")
+        self._db.execute("select set_config('lock_timeout', '0', true)")
 
     def due_events(self, most: int) -> list[InboxRow]:
         return [InboxRow(*row) for row in self._rows("due_events", most=most)]

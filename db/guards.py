@@ -11,6 +11,7 @@ from psycopg.rows import class_row, tuple_row
 
 from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.guard import GuardState, Window
 
 SQL = statements("guards")
@@ -44,17 +45,10 @@ class GuardRow:
     reason: str | None
 
 
-class GuardStore:
+class GuardStore(IntegrationStore):
     """One integration's guards in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def lock(self) -> None:
         """Be the only one who counts or decides suspensions of this integration until the transaction ends."""

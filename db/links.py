@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
 from db.pool import Db
 from db.statements import statements
+from db.store import Store
 
 SQL = statements("links")
 
@@ -66,16 +67,13 @@ def links(
         return cursor.execute(SQL["parked_links"], values | {"codes": list(UNCLEAR)}).fetchall()
 
 
-class LinkStore:
+class LinkStore(Store):
     """One person's link in one integration, in one transaction."""
 
-    def __init__(self, db: Db, tenant: str, integration_id: int, employee_key: str) -> None:
-        self._cursor = db.cursor(row_factory=tuple_row)
-        self._values = {"tenant": tenant, "integration_id": integration_id, "employee_key": employee_key}
+    sql = SQL
 
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        self._cursor.execute(SQL[statement], self._values | values)
-        return self._cursor.fetchall() if self._cursor.description else []
+    def __init__(self, db: Db, tenant: str, integration_id: int, employee_key: str) -> None:
+        super().__init__(db, tenant=tenant, integration_id=integration_id, employee_key=employee_key)
 
     def lock(self) -> Locked | None:
         rows = self._rows("lock_account")

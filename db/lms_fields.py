@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import tuple_row
-
-from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.fields import FieldNews
 from domain.lms import LmsField
 
@@ -26,17 +24,10 @@ class KnownField:
     gone: bool
 
 
-class FieldStore:
+class FieldStore(IntegrationStore):
     """One integration's fields in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def known(self) -> list[KnownField]:
         rows = self._rows("lms_fields")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import class_row
 
-from db.pool import Db
 from db.statements import statements
+from db.store import Store
 from domain.why import (
     AccountFacts,
     Explanation,
@@ -42,15 +42,10 @@ class TimelineLine:
     data: dict[str, Any]
 
 
-class PeopleViews:
+class PeopleViews(Store):
     """Read-only, in one transaction."""
 
-    def __init__(self, db: Db) -> None:
-        self._db = db
-        self._cursor = db.cursor(row_factory=tuple_row)
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(SQL[statement], values).fetchall()
+    sql = SQL
 
     def whose(self, key: str, tenant: str | None) -> list[Subject]:
         """Everybody and every enrolment that this key may stand for."""

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg.rows import tuple_row
-
-from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.lms import ReportRow
 from domain.polling import Run
 from domain.results import Held, Result
@@ -47,16 +45,10 @@ class ResultSubject:
     held: Held | None
 
 
-class ResultStore:
+class ResultStore(IntegrationStore):
     """One integration's results in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._cursor = db.cursor(row_factory=tuple_row)
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        self._cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return self._cursor.fetchall() if self._cursor.description else []
+    sql = SQL
 
     def claim(self, lease: timedelta) -> Cursor | None:
         rows = self._rows("claim_poll", lease=lease)

@@ -10,6 +10,7 @@ from psycopg.rows import class_row, tuple_row
 
 from db.pool import Db
 from db.statements import statements
+from db.store import IntegrationStore
 from domain.syncing import SCHEDULE, Flow, Tally
 
 SQL = statements("sync_runs")
@@ -68,17 +69,10 @@ class FlowState:
     code: str | None
 
 
-class SyncRuns:
+class SyncRuns(IntegrationStore):
     """One integration's runs in one transaction."""
 
-    def __init__(self, db: Db, integration_id: int) -> None:
-        self._db = db
-        self._integration_id = integration_id
-
-    def _rows(self, statement: str, /, **values: Any) -> list[tuple[Any, ...]]:
-        cursor = self._db.cursor(row_factory=tuple_row)
-        cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values})
-        return cursor.fetchall() if cursor.description else []
+    sql = SQL
 
     def _runs(self, statement: str, /, **values: Any) -> list[RunRow]:
         with self._db.cursor(row_factory=class_row(RunRow)) as cursor:

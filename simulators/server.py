@@ -124,7 +124,7 @@ class SimulatorServer(ThreadingHTTPServer):
     def __init__(self, site: MoodleSite, port: int = 0, host: str = "127.0.0.1") -> None:
         super().__init__((host, port), Handler)
         self.site = site
-        if site.settings.url == Settings().url:
+        if isinstance(site, MoodleSite) and site.settings.url == Settings().url:
             site.settings.url = self.url  # a site knows its own address
         self.control = Control(site)
 

@@ -59,11 +59,12 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     except StoreUnavailable:
         raise
     except Exception as error:
-        # A bug. Its batch comes back in halves of halves until the account that meets it is parked alone.
+        # A bug. Its batch comes back in smaller ones until the account that meets it is parked alone; that one waits
+        # for the next wake-up, lest a record that cannot be written is tried in a tight loop.
         log.exception("batch broken", integration_id=integration_id, accounts=len(accounts), error=type(error).__name__)
         with transaction(pool) as db:
             WorkStore(db, integration_id).let_go(batch.token)
-        return True
+        return len(accounts) > 1
     crashpoint("user.before_hint")
     return batch.stop is None
 

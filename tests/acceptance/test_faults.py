@@ -50,7 +50,9 @@ def ends_well(made: Installation, confirmed: dict[str, bytes]) -> Outcome:
 
 
 def calls(made: Installation, function: str = "") -> list[dict[str, Any]]:
-    return [call for call in made.site.read("calls") if function in ("", call["function"])]
+    """What the LMS was asked since the integration was enabled; the check that enabling makes is not counted."""
+    asked = made.site.read("calls")[made.asked_before :]
+    return [call for call in asked if function in ("", call["function"])]
 
 
 def state_of(made: Installation) -> str:

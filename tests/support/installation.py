@@ -192,6 +192,7 @@ class Installation:
         with open_pool(self.settings.database_url, name="test", max_size=1) as pool:
             self.integration_id = actions.add_integration(pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
             actions.enable(pool, self.settings, actions.find_integration(pool, wanted.name, TENANT))
+        self.asked_before = len(self.site.read("calls"))
         queues.bind(self.settings.amqp_url, "lms.results", LISTENER)
 
     def publish(self, events: Sequence[OutgoingEvent]) -> dict[str, bytes]:
