@@ -24,7 +24,7 @@ IN_PLACE = {
     ("db/statements.py", "text"),
 }
 SENDING = {"execute", "executemany", "copy", "stream"}
-NAMED = re.compile(r"_?SQL\[[^\]]+\]")
+NAMED = re.compile(r"(_?SQL|self\.sql)\[[^\]]+\]")
 
 
 def sources(*packages: str) -> Iterator[tuple[str, str]]:
