@@ -17,6 +17,9 @@ from deploy.server import ServiceError
 from deploy.services import Services
 from tests.support.broker import new_vhost
 from tests.support.database import new_database, template_database
+from tests.support.recordings import pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]
 
 SHARED = pytest.StashKey[dict[str, str] | str]()
 WITHOUT_SERVICES = ("tests/unit", "tests/contract", "tests/architecture")

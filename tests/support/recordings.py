@@ -1,6 +1,5 @@
-"""
-One line at the end of a run: how many recordings the simulator reproduces.
-"""
+"""One line at the end of a run: how many recordings the simulator reproduces. A hook of tests/conftest.py, because
+parallel runs collect in their workers and sum up in the controller."""
 
 from __future__ import annotations
 
