@@ -12,12 +12,13 @@ from domain.announcements import Announcement, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
 from domain.fields import FIELD_CODES
 from runtime.crashpoints import crashpoint
-from workers.batch import Batch, LeaseLost
+from workers.batch import Batch
 from workers.catalogue import COURSES_FRESH, observe_courses
 from workers.completions import record_completions
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import count_people, note_flow
+from workers.work import LeaseLost
 
 log = structlog.get_logger()
 
