@@ -76,7 +76,7 @@ def test_a_connection_may_close_between_two_calls(client: httpx.Client, site: Mo
     assert "connection" not in post(client).headers
     try:
         second = post(client)
-    except httpx.RemoteProtocolError:  # noticed only after sending
+    except httpx.TransportError:  # noticed only after sending
         second = post(client)
     assert second.status_code == 200
 
