@@ -27,7 +27,7 @@ CARRIERS = dict.fromkeys(ERRORS | EVENT_ERRORS | {"Park", "Give", "Hold"}, 0) | 
     "PlacementEnd": 2,
     "Settled": 2,
     "Problem": 2,
-    "_park": 1,
+    "park": 1,
     "_park_placement": 1,
     "doubtful": 1,
     "set_aside": 2,

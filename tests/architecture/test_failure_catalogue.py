@@ -45,7 +45,7 @@ def test_no_code_is_put_together_in_a_way_that_cannot_be_read(found: Found) -> N
         ("AccountState('out_of_scope', code=outside or problem.code)", set()),
         ("Settled(1, 'failed', 'a', 'detail')", {"a"}),
         ("Settled(1, 'applied')", set()),
-        ("self._park(account, 'a', detail)", {"a"}),
+        ("self.park(account, 'a', detail)", {"a"}),
         ("Problem('course', key, 'a', detail)", {"a"}),
         ("def refusal(x):\n    if x:\n        return 'a'\n    return None", {"a"}),
         ("class Mine(NeedsAttention):\n    def __init__(self):\n        super().__init__('a')", {"a"}),
