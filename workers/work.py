@@ -4,14 +4,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 
 from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem, Saved, WorkStore
 from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
 from domain.lms import Completion, UserFields
-from domain.recovery import Give, Retry, decide
+from domain.recovery import Decision, Give, Retry, decide
 from workers.links import record_links
 from workers.site import Site, WorkRules
 
@@ -83,7 +82,7 @@ class Work:
             case Give(code, detail):
                 self.park(account, code, detail)
 
-    def decide(self, failure: ProvisioningError, attempt: int, running_for: timedelta) -> Any:
+    def decide(self, failure: ProvisioningError, attempt: int, running_for: timedelta) -> Decision:
         return decide(
             failure, attempt=attempt, running_for=running_for, dice=self.rules.dice(), policy=self.rules.policy
         )
