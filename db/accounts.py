@@ -31,6 +31,8 @@ class Integration:
     settings_version: int
     token_sealed: bytes = field(repr=False)
     password_sealed: bytes | None = field(repr=False)
+    master_key: str
+    data_key: bytes = field(repr=False)
     state: str
     resting: bool
     courses_seen_at: datetime | None

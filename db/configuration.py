@@ -9,8 +9,9 @@ from psycopg.rows import class_row, tuple_row
 
 from db.pool import Db
 from db.statements import statements
+from db.vault import Vault
 from domain.integration import IntegrationSettings
-from runtime.secrets import Secret, seal
+from runtime.secrets import MasterKeys, Secret
 
 SQL = statements("configuration")
 
@@ -32,15 +33,12 @@ class IntegrationRow:
     held_since: datetime | None
     resume_at: datetime | None
     has_password: bool
-
-
-def bound_to(tenant: str, name: str, what: Literal["token", "password"]) -> str:
-    """What a sealed secret of this integration is bound to; see `runtime.secrets.seal`."""
-    return f"{what} of {tenant}/{name}"
+    master_key: str
+    data_key: bytes = field(repr=False)
 
 
 def add_integration(
-    db: Db, tenant: str, settings: IntegrationSettings, token: Secret, password: Secret | None, *, key: bytes
+    db: Db, tenant: str, settings: IntegrationSettings, token: Secret, password: Secret | None, *, keys: MasterKeys
 ) -> int:
     """
     The integration exists as a draft, and what waited for its tenant is to be applied.
@@ -49,17 +47,15 @@ def add_integration(
         IntegrationNameTaken, LmsTaken: There is one already.
     """
 
-    def sealed(secret: Secret | None, what: Literal["token", "password"]) -> bytes | None:
-        return seal(secret, key=key, bound_to=bound_to(tenant, settings.name, what)) if secret else None
-
     db.execute(SQL["add_tenant"], {"tenant": tenant})
+    vault = Vault(db, tenant, keys)
     values = {
         "tenant": tenant,
         "name": settings.name,
         "url": settings.url,
         "settings": settings.model_dump_json(),
-        "token": sealed(token, "token"),
-        "password": sealed(password, "password"),
+        "token": vault.seal(settings.name, "token", token),
+        "password": vault.seal(settings.name, "password", password) if password else None,
     }
     row = db.cursor(row_factory=tuple_row).execute(SQL["add_integration"], values).fetchone()
     assert row is not None  # noqa: S101 - an insert returns its row or raises
@@ -98,9 +94,9 @@ def look_at_everybody(db: Db, tenant: str) -> None:
     db.execute(SQL["sweep_everybody"], {"tenant": tenant})
 
 
-def replace_token(db: Db, integration: IntegrationRow, token: Secret, *, key: bytes) -> None:
+def replace_token(db: Db, integration: IntegrationRow, token: Secret, *, keys: MasterKeys) -> None:
     """The integration calls its LMS with this token from now on."""
-    sealed = seal(token, key=key, bound_to=bound_to(integration.tenant, integration.name, "token"))
+    sealed = Vault(db, integration.tenant, keys).seal(integration.name, "token", token)
     db.execute(SQL["replace_token"], {"integration_id": integration.integration_id, "token": sealed})
 
 
@@ -119,10 +115,10 @@ def integrations(
         return cursor.execute(SQL["integrations"], {"tenant": tenant, "name": name, "removed": removed}).fetchall()
 
 
-def replace_password(db: Db, integration: IntegrationRow, password: Secret | None, *, key: bytes) -> None:
+def replace_password(db: Db, integration: IntegrationRow, password: Secret | None, *, keys: MasterKeys) -> None:
     """Newcomers get this password from now on."""
-    bound = bound_to(integration.tenant, integration.name, "password")
-    sealed = seal(password, key=key, bound_to=bound) if password else None
+    vault = Vault(db, integration.tenant, keys)
+    sealed = vault.seal(integration.name, "password", password) if password else None
     db.execute(SQL["replace_password"], {"integration_id": integration.integration_id, "password": sealed})
 
 

@@ -10,6 +10,14 @@ create table tenant (
     added_at  timestamptz not null default now()
 );
 
+create table tenant_key (                            -- seals the tenant's secrets; wrapped by a key that is elsewhere
+    tenant      text primary key references tenant,
+    master_key  text not null,                       -- the name of the key that wraps it, not the key
+    wrapped     bytea not null,
+    made_at     timestamptz not null default now(),
+    wrapped_at  timestamptz not null default now()
+);
+
 create table integration (
     integration_id    bigint generated always as identity primary key,
     tenant            text not null references tenant,

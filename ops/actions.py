@@ -87,7 +87,7 @@ def add_integration(
     url = check_url(wanted.url, settings.allow_private_lms)
     wanted = wanted.model_copy(update={"url": url})
     with transaction(pool) as db:
-        return configuration.add_integration(db, tenant, wanted, token, password, key=settings.master_key)
+        return configuration.add_integration(db, tenant, wanted, token, password, keys=settings.master_keys)
 
 
 def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRow:
@@ -147,4 +147,4 @@ class NotReady(NeedsAttention):
 def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret) -> None:
     """The integration uses this token from now on."""
     with transaction(pool) as db:
-        configuration.replace_token(db, integration, token, key=settings.master_key)
+        configuration.replace_token(db, integration, token, keys=settings.master_keys)

@@ -101,7 +101,7 @@ def edit(
         if not configuration.change_settings(db, integration, wanted):
             raise Refused("somebody else changed these settings meanwhile; look at them, and edit again")
         if password or (integration.has_password and wanted.people.password != "preset"):  # noqa: S105
-            configuration.replace_password(db, integration, password, key=settings.master_key)
+            configuration.replace_password(db, integration, password, keys=settings.master_keys)
         names = [change.setting for change in changes]
         configuration.note(db, integration, "integration edited", settings=names, rekeyed=rekeyed)
     return Edited(changes, integration.settings_version + 1, rekeyed)

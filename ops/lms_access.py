@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from db.configuration import IntegrationRow, bound_to
-from domain.errors import HoldIntegration
+from db.configuration import IntegrationRow
+from db.vault import unsealed
 from domain.lms import LmsGateway
 from lms.opening import Gateways
 from lms.read_only import ReadOnly
-from runtime.secrets import CannotUnseal, Secret, unseal
+from runtime.secrets import Secret
 from runtime.settings import Settings
 
 DEADLINE = timedelta(seconds=30)
@@ -42,8 +42,4 @@ def token_of(settings: Settings, integration: IntegrationRow) -> Secret:
     Raises:
         HoldIntegration: It was sealed with another key (key_mismatch).
     """
-    try:
-        bound = bound_to(integration.tenant, integration.name, "token")
-        return unseal(integration.token_sealed, key=settings.master_key, bound_to=bound)
-    except CannotUnseal:
-        raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY") from None
+    return unsealed(integration, "token", integration.token_sealed, settings.master_keys)

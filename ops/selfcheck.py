@@ -4,15 +4,16 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from db.checks import CheckStore
-from db.configuration import IntegrationRow, bound_to
+from db.configuration import IntegrationRow
 from db.pool import Pool, transaction
+from db.vault import unsealed
 from domain.checks import Identity, Known
+from domain.errors import HoldIntegration
 from domain.identities import Compared, Finding, compare
 from domain.integration import IntegrationSettings
 from lms.opening import Gateways
 from lms.selfcheck import Findings, Subject, self_check
 from ops.lms_access import reading, token_of
-from runtime.secrets import CannotUnseal, unseal
 from runtime.settings import Settings
 
 PATIENCE = timedelta(seconds=10)
@@ -59,9 +60,8 @@ def _password(settings: Settings, integration: IntegrationRow, sealed: bytes | N
     if sealed is None:
         return None
     try:
-        bound = bound_to(integration.tenant, integration.name, "password")
-        return unseal(sealed, key=settings.master_key, bound_to=bound).reveal()
-    except CannotUnseal:
+        return unsealed(integration, "password", sealed, settings.master_keys).reveal()
+    except HoldIntegration:
         return None
 
 

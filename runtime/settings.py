@@ -4,12 +4,15 @@ One value with everything a process reads from its environment, checked once, al
 Nothing else reads the environment.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from runtime.secrets import MasterKeys
+
+_WORLD_READABLE = 0o004
 
 
 class BadSettings(ValueError):
@@ -40,7 +43,7 @@ class Settings:
 
     database_url: str = field(repr=False)
     amqp_url: str = field(repr=False)
-    master_key: bytes = field(repr=False)
+    master_keys: MasterKeys
     allow_private_lms: bool = False
     worker_threads: int = 4
     timing: Timing = Timing()
@@ -57,7 +60,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     settings = Settings(
         database_url=_url(environment, "DATABASE_URL", ("postgresql", "postgres"), problems),
         amqp_url=_url(environment, "AMQP_URL", ("amqp", "amqps"), problems),
-        master_key=_key(environment, "MATRICULA_KEY", problems),
+        master_keys=_keys(environment, problems),
         allow_private_lms=_flag(environment, "MATRICULA_ALLOW_PRIVATE_LMS", problems),
         worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 4, problems)),
         timing=_timing(environment, problems),
@@ -101,16 +104,28 @@ def _url(
     return given
 
 
-def _key(environment: Mapping[str, str], name: str, problems: list[str]) -> bytes:
-    given = environment.get(name, "")
+def _keys(environment: Mapping[str, str], problems: list[str]) -> MasterKeys:
+    name, text = "MATRICULA_KEY", environment.get("MATRICULA_KEY", "")
+    file = environment.get("MATRICULA_KEY_FILE", "")
+    if file and text:
+        problems.append("MATRICULA_KEY and MATRICULA_KEY_FILE are both set: keep one of them")
+    elif file:
+        name, text = "MATRICULA_KEY_FILE", _key_file(Path(file), problems)
     try:
-        key = base64.b64decode(given, validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != 32:
-        state = "is not 32 bytes in base64" if given else "is not set"
-        problems.append(f"{name} {state}; make one with `matricula key` and keep it: it seals the LMS tokens")
-    return key
+        return MasterKeys.read(text)
+    except ValueError as problem:
+        problems.append(f"{name} {problem}; make one with `matricula keys new` and keep it: it seals the LMS tokens")
+        return MasterKeys(())
+
+
+def _key_file(file: Path, problems: list[str]) -> str:
+    try:
+        if file.stat().st_mode & _WORLD_READABLE:
+            problems.append(f"MATRICULA_KEY_FILE: everybody on this machine may read {file}; chmod 400 it")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        problems.append(f"MATRICULA_KEY_FILE: {file} cannot be read ({type(error).__name__})")
+        return ""
 
 
 def _flag(environment: Mapping[str, str], name: str, problems: list[str]) -> bool:

@@ -10,23 +10,20 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from functools import partial
-from typing import Literal
 
 import dramatiq
 
 from db.accounts import Integration
-from db.configuration import bound_to
-from db.pool import Pool, open_pool
-from domain.errors import HoldIntegration
+from db.pool import Pool, open_pool, transaction
+from db.vault import unknown_keys, unsealed
+from domain.errors import StoreUnavailable
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
 from runtime.logs import configure_logs
-from runtime.secrets import CannotUnseal, Secret, unseal
+from runtime.secrets import MasterKeys, Secret
 from runtime.settings import BadSettings, Settings, read_settings
 from runtime.topology import WAKE_UP_QUEUES
 from workers import ingest
@@ -48,9 +45,9 @@ BEAT_EVERY_S = 5.0
 class Sites:
     """Opens each integration once per version of its settings and token."""
 
-    def __init__(self, gateways: Gateways, key: bytes) -> None:
+    def __init__(self, gateways: Gateways, keys: MasterKeys) -> None:
         self._gateways = gateways
-        self._key = key
+        self._keys = keys
         self._open: dict[int, tuple[tuple[int, str], Site]] = {}
         self._lock = threading.Lock()
 
@@ -71,7 +68,7 @@ class Sites:
             integration.settings,
             lambda: self._gateways.probe(
                 integration.url,
-                self._unsealed(integration, integration.token_sealed, "token"),
+                unsealed(integration, "token", integration.token_sealed, self._keys),
                 lambda call: asked.meter.count(call.function, call.code, call.items),
             ),
             asked.known,
@@ -83,7 +80,7 @@ class Sites:
         meter = CallMeter()
         gateway = self._gateways.open(
             integration.url,
-            self._unsealed(integration, integration.token_sealed, "token"),
+            unsealed(integration, "token", integration.token_sealed, self._keys),
             lambda call: meter.count(call.function, call.code, call.items),
         )
         return Site(integration, gateway, meter, self._password(integration))
@@ -91,19 +88,13 @@ class Sites:
     def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed
         preset = sealed is not None and integration.settings.people.password == "preset"  # noqa: S105
-        return self._unsealed(integration, sealed, "password") if preset and sealed else None
-
-    def _unsealed(self, integration: Integration, sealed: bytes, what: Literal["token", "password"]) -> Secret:
-        try:
-            return unseal(sealed, key=self._key, bound_to=bound_to(integration.tenant, integration.name, what))
-        except CannotUnseal:
-            raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY") from None
+        return unsealed(integration, "password", sealed, self._keys) if preset and sealed else None
 
 
 def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
     """Every use case with its parts bound."""
     gateways = Gateways(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
-    sites = Sites(gateways, settings.master_key)
+    sites = Sites(gateways, settings.master_keys)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
 
@@ -132,6 +123,7 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
     under_way = UnderWay()
     broker = wakeup_broker(settings.amqp_url, middleware=[LogContext(), under_way])
     with open_pool(settings.database_url, name="worker", max_size=settings.worker_threads + 1) as pool:
+        _refuse_wrong_key(settings, pool)
         register(broker, use_cases(settings, pool, WakeUps(broker), stop), lanes=Lanes(CALLERS_PER_SITE))
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
         worker.start()
@@ -141,6 +133,19 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
             stop.wait(BEAT_EVERY_S)
         worker.stop(timeout=int(settings.timing.lms_deadline.total_seconds() * 1000))
         broker.close()
+
+
+def _refuse_wrong_key(settings: Settings, pool: Pool) -> None:
+    """A worker that cannot open what is sealed here would hold every integration; it does not start instead (E5)."""
+    try:
+        with transaction(pool) as db:
+            missing = unknown_keys(db, settings.master_keys.names)
+    except StoreUnavailable:
+        return  # every integration is looked at again before its first call
+    if missing:
+        raise BadSettings(
+            [f"MATRICULA_KEY lacks the key {name}, which protects tokens stored here: add it again" for name in missing]
+        )
 
 
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
@@ -158,20 +163,18 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m workers.boot ingest | worker [{' '.join(WAKE_UP_QUEUES)}]\n")
         return 2
     configure_logs(kind)
-    try:
-        settings = read_settings(os.environ)
-    except BadSettings as problems:
-        sys.stderr.write(f"{problems}\n")
-        return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run: Callable[[], None] = (
-        partial(run_ingest, settings, stop)
-        if kind == "ingest"
-        else partial(run_worker, settings, queues or list(WAKE_UP_QUEUES), stop)
-    )
-    run()
+    try:
+        settings = read_settings(os.environ)
+        if kind == "ingest":
+            run_ingest(settings, stop)
+        else:
+            run_worker(settings, queues or list(WAKE_UP_QUEUES), stop)
+    except BadSettings as problems:
+        sys.stderr.write(f"{problems}\n")
+        return 2
     return 0
 
 

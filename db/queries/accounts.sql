@@ -1,8 +1,9 @@
 -- name: integration
 -- One integration with everything a worker needs of it.
-select integration_id, tenant, name, url, settings, settings_version, token_sealed, password_sealed, state,
-       (resume_at is not null and resume_at > now()) as resting, courses_seen_at
-from integration where integration_id = %(integration_id)s;
+select i.integration_id, i.tenant, i.name, i.url, i.settings, i.settings_version, i.token_sealed, i.password_sealed,
+       k.master_key, k.wrapped as data_key, i.state,
+       (i.resume_at is not null and i.resume_at > now()) as resting, i.courses_seen_at
+from integration i join tenant_key k using (tenant) where i.integration_id = %(integration_id)s;
 
 -- name: claim_accounts
 -- Takes what is due, leavers first. Work whose last start had no end comes in smaller batches, so that the one that

@@ -58,8 +58,9 @@ insert into sweep (tenant) values (%(tenant)s);
 -- name: integrations
 -- The integrations, of one tenant or of all, with what a list shows.
 select i.integration_id, i.tenant, i.name, i.url, i.settings, i.settings_version, i.token_sealed, i.state, i.hold_code,
-       i.hold_detail, i.held_since, i.resume_at, i.password_sealed is not null as has_password
-from integration i
+       i.hold_detail, i.held_since, i.resume_at, i.password_sealed is not null as has_password, k.master_key,
+       k.wrapped as data_key
+from integration i join tenant_key k using (tenant)
 where (%(tenant)s::text is null or i.tenant = %(tenant)s) and (%(name)s::text is null or i.name = %(name)s)
   and (%(removed)s or i.state <> 'removed')
 order by i.tenant, i.name, i.integration_id;

@@ -1,7 +1,6 @@
 """The `matricula` command."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -10,17 +9,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import transaction
 from ops import actions
-from ops.cli import fields, guard, integration, life, link, person, plan, status, sync
+from ops.cli import fields, guard, integration, keys, life, link, person, plan, status, sync
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.logs import configure_logs
-from runtime.secrets import new_key
 from runtime.settings import Settings, read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(integration.app, name="integration")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
+app.add_typer(keys.app, name="keys")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
@@ -36,12 +35,6 @@ def main() -> None:
     """Entry point."""
     configure_logs("cli", level="ERROR")
     app()
-
-
-@app.command()
-def key() -> None:
-    """Print a new master key for MATRICULA_KEY."""
-    sys.stdout.write(new_key() + "\n")
 
 
 @app.command()

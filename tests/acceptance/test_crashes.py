@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.services import Services
+from runtime.secrets import MasterKeys, new_key
 from tests.support import company
 from tests.support.broker import new_vhost
 from tests.support.database import new_database
@@ -49,6 +50,7 @@ POINTS = {
     "sweeper.selected": "scheduler",
     "sweeper.sent": "scheduler",
 }
+IN_COMMANDS = ("keys.rewrapped_half",)
 
 
 def test_every_crash_point_is_in_one_place_and_exercised_here() -> None:
@@ -59,7 +61,29 @@ def test_every_crash_point_is_in_one_place_and_exercised_here() -> None:
         for name in re.findall(r'\bcrashpoint\("([^"]+)"\)', source.read_text(encoding="utf-8"))
     ]
 
-    assert Counter(placed) == Counter(POINTS.keys())
+    assert Counter(placed) == Counter([*POINTS, *IN_COMMANDS])
+
+
+@pytest.mark.crash
+def test_keys_that_were_half_rotated_are_rotated_by_the_next_try(
+    database_url: str, amqp_url: str, tmp_path: Path
+) -> None:
+    """S6, E5: killed in between, nothing is locked out; without the former key, a worker says so and does not start."""
+    former, newer = new_key(), new_key()
+    with installation(database_url, amqp_url, tmp_path, MATRICULA_KEY=former) as made:
+        assert made.run("init") == 0, made.last_words()
+        made.set_up()
+    both = f"{newer} {former}"
+    with installation(database_url, amqp_url, tmp_path, MATRICULA_KEY=newer) as made:
+        assert made["worker"].start().ended() == 2
+        assert MasterKeys.read(former).names[0] in made["worker"].log
+    with installation(database_url, amqp_url, tmp_path, MATRICULA_KEY=both) as made:
+        rotation = made.add("rotation", ["-m", "ops.cli.main", "keys", "rotate"])
+        assert rotation.start(crash_at="keys.rewrapped_half").ended() == -signal.SIGKILL
+        assert rotation.start().ended() == 0, made.last_words()
+    with installation(database_url, amqp_url, tmp_path, MATRICULA_KEY=newer) as made:
+        assert made.run("keys", "status") == 0, made.last_words()
+        assert "the newest key" in made["matricula keys status"].log
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from tests.support.builders import (
     withdrawn,
 )
 from tests.support.fake_lms import FakeLms
-from tests.support.workbench import KEY, Workbench
+from tests.support.workbench import KEYS, Workbench
 from workers.apply import apply_events
 
 LATER = {"tenant": "later"}
@@ -170,7 +170,7 @@ def test_two_versions_of_one_event_do_not_keep_a_tenant_from_being_added(pool: P
 def add_tenant(at_work: Workbench, tenant: str) -> None:
     with transaction(at_work.pool) as db:
         wanted = settings(url="https://later.example.org")
-        at_work.integration_id = configuration.add_integration(db, tenant, wanted, Secret("t"), None, key=KEY)
+        at_work.integration_id = configuration.add_integration(db, tenant, wanted, Secret("t"), None, keys=KEYS)
 
 
 def test_what_this_release_does_not_know_is_kept_for_a_later_one(pool: Pool) -> None:

@@ -14,7 +14,7 @@ from simulators.moodle import MoodleSite
 from simulators.moodle.build import change_token
 from simulators.server import serve
 from tests.support.builders import COURSES, enrolled, hired, results
-from tests.support.workbench import KEY, TOKEN, Workbench, academy
+from tests.support.workbench import KEYS, TOKEN, Workbench, academy
 from workers.boot import Sites
 from workers.checkup import check_up
 
@@ -27,7 +27,7 @@ class Checked(Workbench):
     gateways: Gateways
 
     def check(self) -> None:
-        sites = Sites(self.gateways, KEY)
+        sites = Sites(self.gateways, KEYS)
         check_up(pool=self.pool, subject=sites.subject, rules=self.rules, allow_private=True)
 
     def a_day_later(self) -> None:

@@ -4,6 +4,7 @@ Integrations as people set them up: checked when saved, secrets sealed, every ve
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +16,14 @@ from db.accounts import WorkStore
 from db.configuration import IntegrationRow
 from db.failures import IntegrationNameTaken, LmsTaken
 from db.pool import Pool, transaction
+from db.vault import unknown_keys, unsealed
 from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
 from domain.integration import IntegrationSettings
 from lms.opening import Gateways
 from ops import actions, life, selfcheck
 from ops.actions import NotFound, Refused
-from runtime.secrets import CannotUnseal, Secret, unseal
+from ops.keys import rotate
+from runtime.secrets import MasterKeys, Secret, new_key
 from runtime.settings import Settings
 from simulators.faults import Fault
 from simulators.moodle import MoodleSite
@@ -28,12 +31,12 @@ from simulators.moodle.build import add_token
 from simulators.server import serve
 from tests.support.builders import MOODLE, TENANT, hired, lms_courses, payroll, settings
 from tests.support.fake_lms import FakeLms
-from tests.support.workbench import KEY, TOKEN, Workbench, academy, everything_stored, store_events
+from tests.support.workbench import KEY, KEYS, TOKEN, Workbench, academy, everything_stored, store_events
 from workers.apply import apply_events
 from workers.boot import Sites
 from workers.provision import provision
 
-PRIVATE = Settings("postgresql://x", "amqp://x", KEY, allow_private_lms=True)
+PRIVATE = Settings("postgresql://x", "amqp://x", KEYS, allow_private_lms=True)
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_one_lms_serves_one_integration(pool: Pool, again: str) -> None:
 )
 def test_an_address_that_cannot_be_used_is_refused_with_its_reason(pool: Pool, url: str, code: str) -> None:
     """R12, R22: when it is saved; nothing is stored."""
-    public = Settings("postgresql://x", "amqp://x", KEY)
+    public = Settings("postgresql://x", "amqp://x", KEYS)
     with pytest.raises(NeedsAttention) as refused:
         actions.add_integration(pool, public, TENANT, settings(url=url), Secret(TOKEN), None)
     assert refused.value.code == code
@@ -100,15 +103,52 @@ def test_an_address_that_cannot_be_used_is_refused_with_its_reason(pool: Pool, u
 
 
 def test_the_token_is_stored_sealed_and_bound_to_its_integration(pool: Pool) -> None:
-    """R23, S6: nothing in the database opens it without the key, and it opens for no other row."""
+    """R23, S6: nothing in the database opens it without the key, and it opens for no other row or company."""
     row = save(pool, "http://127.0.0.1:1001")
+    other = save(pool, "http://127.0.0.1:1002", tenant="beta", name="Other")
     assert TOKEN not in everything_stored(pool)
     assert TOKEN not in repr(row)
-    own = configuration.bound_to(TENANT, row.name, "token")
-    assert unseal(row.token_sealed, key=KEY, bound_to=own).reveal() == TOKEN
-    for key, bound in [(b"x" * 32, own), (KEY, configuration.bound_to("beta", row.name, "token"))]:
-        with pytest.raises(CannotUnseal):
-            unseal(row.token_sealed, key=key, bound_to=bound)
+    assert unsealed(row, "token", row.token_sealed, KEYS).reveal() == TOKEN
+    flipped = bytes([*row.token_sealed[:-1], row.token_sealed[-1] ^ 1])
+    moved = [
+        (row, row.token_sealed, MasterKeys.read(new_key())),
+        (row, flipped, KEYS),
+        (row, other.token_sealed, KEYS),
+        (replace(row, name="Elsewhere"), row.token_sealed, KEYS),
+        (replace(row, data_key=other.data_key), row.token_sealed, KEYS),
+    ]
+    for integration, sealed, keys in moved:
+        with pytest.raises(HoldIntegration, match="key_mismatch"):
+            unsealed(integration, "token", sealed, keys)
+
+
+def test_a_newer_master_key_takes_over_without_touching_a_secret(pool: Pool) -> None:
+    """S6: the data keys are wrapped anew; the former key is not needed any more, and before that it is not lost."""
+    row = save(pool, "http://127.0.0.1:1001")
+    save(pool, "http://127.0.0.1:1002", tenant="beta", name="Other")
+    newer = new_key()
+    both, alone = MasterKeys.read(f"{newer}\n{KEY}\n"), MasterKeys.read(newer)
+    with pytest.raises(Refused, match=KEYS.names[0]):
+        rotate(pool, replace(PRIVATE, master_keys=alone))
+
+    assert rotate(pool, replace(PRIVATE, master_keys=both)) == 2
+
+    again = actions.find_integration(pool, row.name, TENANT)
+    assert again.token_sealed == row.token_sealed
+    assert unsealed(again, "token", again.token_sealed, alone).reveal() == TOKEN
+    assert rotate(pool, replace(PRIVATE, master_keys=both)) == 0
+    with transaction(pool) as db:
+        assert unknown_keys(db, alone.names) == []
+        assert unknown_keys(db, KEYS.names) == alone.names
+
+
+def test_with_a_wrong_master_key_nothing_is_sealed(pool: Pool) -> None:
+    """E5: what could not be opened again is never written."""
+    row = save(pool, "http://127.0.0.1:1001")
+    wrong = replace(PRIVATE, master_keys=MasterKeys.read(new_key()))
+    with pytest.raises(HoldIntegration, match="key_mismatch"):
+        actions.replace_token(pool, wrong, row, Secret("another"))
+    assert actions.find_integration(pool, row.name, TENANT).token_sealed == row.token_sealed
 
 
 FAULTS = [
@@ -138,7 +178,7 @@ def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
     site.faults.add(fault)
     with capture_logs() as logs, Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
         rules = Workbench.work_rules()
-        provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEY), rules=rules)
+        provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEYS), rules=rules)
         raised = failure_of(gateways, url)
     checks = selfcheck.check(pool, PRIVATE, row).checks
     assert any(check.state == "failed" for check in checks)
@@ -164,7 +204,7 @@ def test_another_master_key_holds_the_integration_and_writes_nothing(pool: Pool,
         Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways,
         pytest.raises(HoldIntegration) as held,
     ):
-        Sites(gateways, b"x" * 32)(found)
+        Sites(gateways, MasterKeys.read(new_key()))(found)
     assert held.value.code == "key_mismatch"
     assert site.ledger.calls() == []
     assert actions.find_integration(pool, row.name, TENANT).token_sealed == row.token_sealed
@@ -174,7 +214,7 @@ def test_a_replaced_token_is_used_from_the_next_call_on(pool: Pool, site: Moodle
     """R49, E2: workers that have the site open notice."""
     row = save(pool, url)
     with Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
-        sites = Sites(gateways, KEY)
+        sites = Sites(gateways, KEYS)
 
         def asked() -> str:
             with transaction(pool) as db:

@@ -17,12 +17,12 @@ from ops.links import Operator, set_link, unset_link
 from runtime.settings import Settings
 from simulators.moodle import MoodleSite, change_user
 from tests.support.builders import enrolled, hired, updated
-from tests.support.workbench import KEY, Workbench, academy
+from tests.support.workbench import KEYS, Workbench, academy
 
 NAMES = {"username": "first_infix_last"}
 BY_NAME = {"people": NAMES | {"match_by": ["external_key", "email", "username"]}}
 WHY = Operator("op", "asked the person")
-SETTINGS = Settings("", "", KEY)
+SETTINGS = Settings("", "", KEYS)
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from tests.support.builders import (
     updated,
     withdrawn,
 )
-from tests.support.workbench import KEY, Workbench, academy, everything_stored
+from tests.support.workbench import KEYS, Workbench, academy, everything_stored
 
 READS = {
     "core_user_get_users_by_field",
@@ -59,7 +59,7 @@ class Planner:
         parsed: list[Parsed] = [parse_bytes(as_bytes(said)) for said in events]
         with transaction(self._bench.pool) as db:
             rows = integrations(db, TENANT)
-        return planning.plan(self._bench.pool, Settings("", "", KEY), TENANT, rows, Selection(parsed, **chosen))
+        return planning.plan(self._bench.pool, Settings("", "", KEYS), TENANT, rows, Selection(parsed, **chosen))
 
 
 def functions(plans: list[PersonPlan]) -> list[str]:

@@ -9,7 +9,6 @@ A workbench: one tenant's integration on a real database, an LMS in this process
 Stored times are moved instead of the clock, because the database's own clock is the one that counts.
 """
 
-import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,7 +27,7 @@ from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
 from lms.moodle import MoodleGateway
-from runtime.secrets import Secret
+from runtime.secrets import MasterKeys, Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
@@ -42,7 +41,8 @@ from workers.provision import provision
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
-KEY = base64.b64decode("A" * 43 + "=")
+KEY = "A" * 43 + "="
+KEYS = MasterKeys.read(KEY)
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
@@ -113,7 +113,7 @@ class Workbench:
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
-            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
+            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, keys=KEYS)
         self._meters[found] = CallMeter()
         self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
         if active:
