@@ -15,6 +15,7 @@ from domain.announcements import Announcement
 from domain.enrolments import WantedPlacement
 from domain.integration import IntegrationSettings
 from domain.lms import UserFields
+from domain.recovery import Operation
 
 SQL = statements("accounts")
 
@@ -99,6 +100,7 @@ class AccountEnd:
     burnt: bool = True
     doubt: int = 0
     applied: UserFields | None = None
+    held_for: Operation | None = None
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class PlacementEnd:
     wait: timedelta | None = None
     burnt: bool = True
     applied: WantedPlacement | None = None
+    held_for: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,7 @@ class WorkStore(IntegrationStore):
             burnt=[end.burnt for end in accounts],
             doubts=[end.doubt for end in accounts],
             applied=[None if end.applied is None else json.dumps(end.applied) for end in accounts],
+            held_for=[end.held_for for end in accounts],
         )
         return {row[0] for row in rows}
 
@@ -244,6 +248,7 @@ class WorkStore(IntegrationStore):
             applied=[end.applied.model_dump_json() if end.applied else None for end in ends],
             courses=[end.placement.lms_course_id for end in ends],
             provisioned=[end.applied is not None for end in ends],
+            held_for=[end.held_for for end in ends],
         )
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
@@ -307,6 +312,18 @@ class WorkStore(IntegrationStore):
 
     def note_answer(self) -> None:
         self._rows("note_answer")
+
+    def operation_holds(self) -> dict[Operation, bool]:
+        """The operations that the site refuses; True while they are left alone, False when they may be tried again."""
+        return dict(self._rows("operation_holds"))
+
+    def hold_operation(self, operation: Operation, code: str, wait: timedelta) -> None:
+        self._rows("hold_operation", operation=operation, code=code, wait=wait)
+
+    def end_operation_holds(self, operations: Sequence[Operation]) -> None:
+        """What was put off because of these is due now."""
+        if operations:
+            self._rows("end_operation_holds", operations=list(operations))
 
     def put_off_probe(self, wait: timedelta) -> str | None:
         """The code of the hold when the probe is ours to make; None when it is not due or there is no hold."""

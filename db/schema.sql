@@ -54,10 +54,19 @@ create table integration_check (                     -- the last self-check, lin
     state           text not null check (state in ('ok', 'failed', 'warning', 'not checked')),
     detail          text not null default '',
     code            text not null default '',
-    holds           text not null default '' check (holds in ('', 'results', 'everything')),
+    holds           text not null default '' check (holds in ('', 'results', 'create_users', 'update_users', 'enrol', 'everything')),
     since           timestamptz not null default now(),
     checked_at      timestamptz not null default now(),
     primary key (integration_id, name)
+);
+
+create table operation_hold (                        -- what the site refuses while everything else goes on (E3)
+    integration_id  bigint not null references integration,
+    operation       text not null check (operation in ('create_users', 'update_users', 'enrol')),
+    code            text not null,
+    since           timestamptz not null default now(),
+    probe_at        timestamptz not null,            -- no call of this kind before
+    primary key (integration_id, operation)
 );
 
 create table integration_settings (                  -- every version a decision may refer to
@@ -266,6 +275,7 @@ create table account (                               -- one person in one integr
     attempts          integer not null default 0,    -- starts since the last success, counted at the start
     starts            integer not null default 0,    -- starts without an end
     first_attempt_at  timestamptz,
+    held_for          text,                          -- the refused operation that it waits for
     doubt             smallint not null default 0,   -- look-ups still owed before a user may be made again
     lease_token       bigint,
     lease_until       timestamptz,
@@ -283,6 +293,7 @@ create index account_by_email on account (integration_id, email_key);
 create index account_by_external_key on account (integration_id, external_key);
 create index account_in_run on account (sync_run) where sync_run is not null;
 create index account_by_code on account (integration_id, code) where code is not null;
+create index account_held on account (integration_id, held_for) where held_for is not null;
 create index account_suspended on account (integration_id, suspended_at) where suspended_at is not null;
 
 create table placement (                             -- one enrolment in one integration
@@ -304,6 +315,7 @@ create table placement (                             -- one enrolment in one int
     due_at            timestamptz,
     attempts          integer not null default 0,
     first_attempt_at  timestamptz,
+    held_for          text,                          -- the refused operation that it waits for
     changed_at        timestamptz not null default now(),
     unique (integration_id, enrolment_key),
     check ((state in ('parked', 'not_wanted')) = (code is not null)),
@@ -312,6 +324,7 @@ create table placement (                             -- one enrolment in one int
 create index placement_by_account on placement (account_id);
 create index placement_by_course on placement (integration_id, course_code) where state = 'parked';
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
+create index placement_held on placement (integration_id, held_for) where held_for is not null;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
 
 create table guard (                                 -- more suspensions at once than pass unasked

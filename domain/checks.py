@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from domain.failure_catalogue import CONFIG, IT, LMS, Owner
 from domain.fields import FieldMap
 from domain.lms import LmsField
+from domain.recovery import OPERATIONS, Operation
 
 State = Literal["ok", "failed", "warning", "not checked"]
-Holds = Literal["", "results", "everything"]
+Holds = Literal["", "results", "everything"] | Operation
 RED = ("failed", "warning")
 
 OLDEST, NEWEST = (4, 2), (4, 5)
@@ -90,12 +91,12 @@ FACTS = (
     Fact("sees people", "People who are there look absent and would be made twice.", LMS, f"{_ROLE}: user:viewdetails"),
     Fact("sees names", "Names would be written again and again.", LMS, f"{_ROLE}: site:viewfullnames"),
     Fact("sees id numbers", "People are not recognised by their key.", LMS, f"{_ROLE}: site:viewuseridentity"),
-    Fact("may create users", "Newcomers get no account.", LMS, f"{_ROLE}: user:create"),
-    Fact("may update users", "Changes and leavers do not reach the LMS.", LMS, f"{_ROLE}: user:update"),
+    Fact("may create users", "Newcomers get no account.", LMS, f"{_ROLE}: user:create", "create_users"),
+    Fact("may update users", "Changes and leavers do not reach the LMS.", LMS, f"{_ROLE}: user:update", "update_users"),
     Fact("enters courses", "Courses stay unknown and enrolments wait.", LMS, f"{_ROLE}: course:view"),
     Fact("sees course codes", "Courses are not recognised by their code.", LMS, f"{_ROLE}: course:update"),
     Fact("has courses", "There is nothing to enrol in.", LMS, "Site administration > Courses"),
-    Fact("may enrol", "Nobody is enrolled.", LMS, f"{_ROLE}: enrol/manual:enrol"),
+    Fact("may enrol", "Nobody is enrolled.", LMS, f"{_ROLE}: enrol/manual:enrol", "enrol"),
     Fact("may give the learner role", "Nobody is enrolled.", LMS, f"{_ROLE}: Allow role assignments; roles.learner"),
     Fact("may give the tutor role", "Tutors are not enrolled.", LMS, f"{_ROLE}: Allow role assignments; roles.tutor"),
     Fact("sees completion", WAITS, LMS, f"{_ROLE}: report/completion:view", "results"),
@@ -172,9 +173,9 @@ FUNCTIONS = (
     Needed("core_webservice_get_site_info", NOTHING_MOVES),
     Needed("core_user_get_users_by_field", "Nobody is recognised."),
     Needed("core_user_get_users", "Nobody is recognised by e-mail."),
-    Needed("core_user_create_users", "Newcomers get no account."),
-    Needed("core_user_update_users", "Changes and leavers do not reach the LMS."),
-    Needed("enrol_manual_enrol_users", "Nobody is enrolled."),
+    Needed("core_user_create_users", "Newcomers get no account.", "create_users"),
+    Needed("core_user_update_users", "Changes and leavers do not reach the LMS.", "update_users"),
+    Needed("enrol_manual_enrol_users", "Nobody is enrolled.", "enrol"),
     Needed("core_course_get_courses", "Courses stay unknown."),
     Needed("core_enrol_get_users_courses", WAITS, "results"),
     Needed("core_completion_get_course_completion_status", WAITS, "results"),
@@ -231,6 +232,18 @@ def holds(check: Check) -> Holds:
     if check.state != "failed":
         return ""
     return "everything" if check.name in _HOLD_EVERYTHING else fact_of(check.name).holds
+
+
+def refused_operations(checks: Iterable[Check]) -> dict[Operation, Check]:
+    """The operations whose lines are red, with the first of them."""
+    red = [(operation, check) for check in checks for operation in OPERATIONS if holds(check) == operation]
+    return dict(reversed(red))
+
+
+def proven_operations(checks: Iterable[Check]) -> list[Operation]:
+    """The operations all of whose lines are green."""
+    lines = [(fact_of(check.name).holds, check.state) for check in checks]
+    return [op for op in OPERATIONS if {state for held, state in lines if held == op} == {"ok"}]
 
 
 def gaps(checks: Iterable[Check]) -> list[Check]:

@@ -2,8 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal, get_args
 
 from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
+
+Operation = Literal["create_users", "update_users", "enrol"]
+"""What a site may refuse by itself, while everything else goes on (E3)."""
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+
+NOT_THIS_CALL = frozenset({"access_refused", "right_missing", "function_missing"})
+"""
+How a site refuses a call that its service lacks, or that its account may not make (contract, section 1.3). The first is
+also how it refuses us as a whole; only another call tells the two apart.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from domain.lms import (
     Site,
     UserChange,
 )
+from domain.recovery import NOT_THIS_CALL
 from lms import moodle_answers as shapes
 from lms import moodle_records as records
 from lms.batches import MAX_ITEMS, Kind, deliver, one_by_one
@@ -72,9 +73,6 @@ NEEDED_FUNCTIONS = frozenset(
         GET_GRADES,
     }
 )
-
-# How a site refuses a function that its service lacks, or that its account may not call (contract, section 1.3).
-NOT_THIS_FUNCTION = frozenset({"access_refused", "right_missing", "function_missing"})
 
 # A course's grades cost 5 ms for each of its learners, one learner's 45 ms (contract, section 11): worth it when
 # about a ninth of the course is asked for. How many learners there are is not known here.
@@ -188,7 +186,7 @@ class MoodleGateway:
             answer = self._ask(GET_CATEGORIES, {"moodlewssettingraw": "1"}, shapes.CATEGORIES)
         except HoldIntegration as refusal:
             # The same token was welcome a moment ago, so this is about the one function.
-            if refusal.code not in NOT_THIS_FUNCTION:
+            if refusal.code not in NOT_THIS_CALL:
                 raise
             return {}
         return {record.id: record for record in answer}

@@ -7,7 +7,7 @@ outcome is unknown is looked up, never sent again at once.
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, Saved
@@ -18,6 +18,7 @@ from domain.accounts import MAX_STARTS, Create, Leave, Link, Park, WantedAccount
 from domain.addresses import is_pseudo
 from domain.errors import NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsUser, NewUser, UserChange, UserFields
+from domain.recovery import Operation
 from domain.usernames import candidates
 from lms.look_ups import candidates_of, free_usernames, protected_ids
 from runtime.crashpoints import crashpoint
@@ -40,8 +41,9 @@ class Batch(Work):
         rules: WorkRules,
         accounts: Sequence[ClaimedAccount],
         placements: Iterable[ClaimedPlacement],
+        held: Mapping[Operation, bool] | None = None,
     ) -> None:
-        super().__init__(site, pool, rules, accounts, placements)
+        super().__init__(site, pool, rules, accounts, placements, held)
         self._maps = site.integration.settings.people.fields
         self._protected: frozenset[str] = frozenset()
         self._to_create: list[ClaimedAccount] = []
@@ -56,8 +58,9 @@ class Batch(Work):
         """
         enrolments = Enrolments(self)
         self._park_killers()
-        decide = (self._heed, self._find, self._guard, self._reserve)
-        for step in (*decide, self._create, self._update, enrolments.last_look, enrolments.enrol):
+        decide = (self._heed, self._find, self._guard, self._hold_back, self._reserve)
+        enrol = (enrolments.hold_back, enrolments.last_look, enrolments.enrol)
+        for step in (*decide, self._create, self._update, *enrol):
             if self.stop is None:
                 step()
 
@@ -168,6 +171,17 @@ class Batch(Work):
         for account_id in staged:
             self.ends[account_id] = AccountEnd(self.accounts[account_id], "staged", "mass_suspension")
 
+    def _hold_back(self) -> None:
+        """What the site refuses is not asked for; enrolments of people who are there go on."""
+        if "create_users" in self.refusals:
+            for account in self._to_create:
+                self.put_off(account, "create_users")
+            self._to_create = []
+        if "update_users" in self.refusals:
+            for account_id in [account_id for account_id, fields in self.changes.items() if fields]:
+                self.put_off(self.accounts[account_id], "update_users")
+                self.changes[account_id] = {}
+
     def _reserve(self) -> None:
         """Links are saved, and every newcomer has a user name that nobody else has, here or in the LMS."""
         try:
@@ -214,6 +228,7 @@ class Batch(Work):
         crashpoint("user.before_http")
         outcomes = self.site.gateway.create_users(new)
         crashpoint("user.response_read")
+        self.refusals.notice("create_users", outcomes)
         links: list[Saved] = []
         doubtful: list[ClaimedAccount] = []
         refused: list[tuple[ClaimedAccount, NeedsAttention]] = []
@@ -226,7 +241,7 @@ class Batch(Work):
                 case Failed(NeedsAttention() as failure):
                     refused.append((account, failure))
                 case Failed(failure):
-                    self.fail(account, failure)
+                    self.fail(account, failure, "create_users")
         links += self._read_back(doubtful)
         if links:
             with transaction(self.pool) as db:
@@ -298,15 +313,18 @@ class Batch(Work):
             for account_id, fields in sorted(self.changes.items())
             if fields and account_id not in self.ends
         ]
-        if changes:
-            self.renew()
-            owners = {self.users[account_id]: account_id for account_id in self.changes}
-            for change, outcome in zip(changes, self.site.gateway.update_users(changes), strict=True):
-                account = self.accounts[owners[change.user_id]]
-                if isinstance(outcome, Failed):
-                    self.fail(account, outcome.failure)
-                else:
-                    self.applied[account.account_id] = self.applied[account.account_id] | change.fields
+        if not changes:
+            return
+        owners = {self.users[account_id]: self.accounts[account_id] for account_id in self.changes}
+        self.renew()
+        outcomes = self.site.gateway.update_users(changes)
+        self.refusals.notice("update_users", outcomes)
+        for change, outcome in zip(changes, outcomes, strict=True):
+            account = owners[change.user_id]
+            if isinstance(outcome, Failed):
+                self.fail(account, outcome.failure, "update_users")
+            else:
+                self.applied[account.account_id] = self.applied[account.account_id] | change.fields
 
 
 def _usernames(account: ClaimedAccount) -> Iterator[str]:

@@ -14,8 +14,10 @@ from domain.announcements import course_observed
 from domain.catalogue import PROBLEM_CODES, CourseNews, read_courses
 from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.lms import LmsCourse
+from domain.recovery import NOT_THIS_CALL
 from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
+from workers.refusals import concerns_this_call
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import end_run, note_flow
@@ -26,7 +28,10 @@ COURSES_FRESH = timedelta(seconds=60)
 """How long a catalogue is good enough to say that a course is not in it."""
 
 PUT_OFF = timedelta(minutes=15)
-FLOW_TROUBLES = ("course_not_accessible", "lms_rejected", "no_courses", "course_field_unusable")
+FLOW_TROUBLES = (
+    *("course_not_accessible", "lms_rejected", "no_courses", "course_field_unusable"),
+    *sorted(NOT_THIS_CALL),
+)
 """What may be wrong with the courses as a whole; the next good reading heals it."""
 
 
@@ -189,11 +194,12 @@ def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> 
 def _note_trouble(site: Site, pool: Pool, error: ProvisioningError, rules: WorkRules) -> None:
     """A site in trouble rests as a whole; what concerns the courses alone keeps nobody else waiting (R1)."""
     integration = site.integration
+    courses_only = isinstance(error, NeedsAttention) or concerns_this_call(error, site.gateway)
     with transaction(pool) as db:
         work = WorkStore(db, integration.integration_id)
         work.count_calls(site.meter.drain())
         note_flow(db, integration.integration_id, "courses", error)
-        if not isinstance(error, NeedsAttention):
+        if not courses_only:
             note_site(work, integration, error, rules)
             return
         work.open_failures(integration.tenant, [_flow_problem(integration, error)])

@@ -9,9 +9,10 @@ from db.accounts import Integration, Problem, WorkStore
 from db.checks import CheckStore
 from db.pool import Pool, transaction
 from db.schedule import checks_due
-from domain.checks import Check, Identity, Known, holds, to_tell
+from domain.checks import Check, Identity, Known, holds, proven_operations, refused_operations, to_tell
 from domain.errors import HoldIntegration
 from lms.selfcheck import Findings, Subject, self_check
+from workers.refusals import REFUSED_WAIT, release
 from workers.site import CallMeter, WorkRules
 from workers.standing import hold
 
@@ -90,7 +91,11 @@ def _hold(work: WorkStore, store: CheckStore, integration: Integration, findings
     if harmful is not None:
         hold(work, integration, HoldIntegration(harmful.code, f"{harmful.name}: {harmful.detail}"), rules)
         store.stay_held()
-    elif integration.state == "quarantined" and not any(_stops_all(check) for check in findings.checks):
+        return
+    for operation, check in refused_operations(findings.checks).items():
+        work.hold_operation(operation, check.code, REFUSED_WAIT)
+    release(work, integration, proven_operations(findings.checks))
+    if integration.state == "quarantined" and not any(_stops_all(check) for check in findings.checks):
         work.release()
         work.resolve_failures("integration", [integration.integration_id])
 

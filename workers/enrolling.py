@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from db.accounts import ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem
 from domain.enrolments import hindrance, merged
-from domain.errors import NeedsAttention, ProvisioningError
+from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
 from domain.lms import Done, Failed, LmsEnrolment, Pair
 from domain.recovery import Give, Retry
 from runtime.crashpoints import crashpoint
+from workers.refusals import REFUSED_WAIT, concerns_this_call
 from workers.work import Work, concerns_site, wanted_of
 
 PUT_OFF = timedelta(minutes=5)
@@ -19,6 +20,15 @@ class Enrolments:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+
+    def hold_back(self) -> None:
+        """Where the site refuses enrolments none is asked for."""
+        if "enrol" not in self._work.refusals:
+            return
+        for account in self._work.open():
+            for placement in self._work.placements[account.account_id]:
+                if placement.due:
+                    self._hold_back(placement)
 
     def last_look(self) -> None:
         """
@@ -41,15 +51,15 @@ class Enrolments:
             return
         if self._work.site.integration.settings.results.unmapped():
             for placement in closing:
-                self._work.placement_ends[placement.placement_id] = PlacementEnd(
-                    placement, "due", wait=PUT_OFF, burnt=False
-                )
+                self._put_off(placement)
             return
         pairs = [Pair(self._work.users[p.account_id], p.lms_course_id or "") for p in closing]
         for placement, outcome in zip(closing, self._work.site.gateway.completions(pairs), strict=True):
             if isinstance(outcome, Done):
                 if outcome.value is not None:
                     self._work.completions[placement.placement_id] = outcome.value
+            elif concerns_this_call(outcome.failure, self._work.site.gateway):
+                self._put_off(placement)
             elif not isinstance(outcome.failure, NeedsAttention):
                 self._fail_placement(placement, outcome.failure)
 
@@ -71,6 +81,7 @@ class Enrolments:
         crashpoint("enrol.before_http")
         outcomes = self._work.site.gateway.enrol(elements)
         crashpoint("enrol.response_read")
+        self._work.refusals.notice("enrol", outcomes)
         for placements, outcome in zip(members, outcomes, strict=True):
             for placement in placements:
                 if isinstance(outcome, Failed):
@@ -101,7 +112,18 @@ class Enrolments:
     def _hold_placement(self, placement: ClaimedPlacement) -> None:
         self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "settled", applied=placement.wanted)
 
+    def _put_off(self, placement: ClaimedPlacement) -> None:
+        self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "due", wait=PUT_OFF, burnt=False)
+
+    def _hold_back(self, placement: ClaimedPlacement) -> None:
+        self._work.placement_ends[placement.placement_id] = PlacementEnd(
+            placement, "due", wait=REFUSED_WAIT, burnt=False, held_for="enrol"
+        )
+
     def _fail_placement(self, placement: ClaimedPlacement, failure: ProvisioningError) -> None:
+        if isinstance(failure, HoldIntegration) and "enrol" in self._work.refusals:
+            self._hold_back(placement)
+            return
         if concerns_site(failure):
             self._work.stop = self._work.stop or failure
             self._work.placement_ends[placement.placement_id] = PlacementEnd(

@@ -21,9 +21,11 @@ from domain.errors import (
 )
 from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
+from domain.recovery import NOT_THIS_CALL
 from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
 from workers.completions import record_completions
+from workers.refusals import concerns_this_call
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import end_run, note_flow
@@ -34,8 +36,8 @@ T = TypeVar("T")
 
 PEOPLE_AT_ONCE = 100
 PUT_OFF = timedelta(minutes=5)
-REPORT_TROUBLES = ("report_columns", "report_unknown", "lms_rejected", "course_not_accessible")
-"""Why a report may not be readable; the next page that is read heals them."""
+READING_TROUBLES = ("report_columns", "report_unknown", "lms_rejected", "course_not_accessible", *sorted(NOT_THIS_CALL))
+"""Why results may not be readable while all else goes well; the next page that is read heals them."""
 
 
 class _CursorLost(Exception):
@@ -263,7 +265,7 @@ class _Poll:
         self._count(db, run, over=following is None)
         note_flow(db, self._integration.integration_id, "results", None)
         note_site(work, self._integration, None, self._rules)
-        work.resolve_failures("integration", [self._results_key(code) for code in REPORT_TROUBLES])
+        work.resolve_failures("integration", [self._results_key(code) for code in READING_TROUBLES])
 
     def _count(self, db: Db, run: Run, *, over: bool) -> None:
         """What this page brought is counted in the run that somebody asked for, and with the last page it is over."""
@@ -301,10 +303,12 @@ class _Poll:
 
     def _put_off(self, error: ProvisioningError) -> None:
         """The position is kept; a site that is away or refuses us is dealt with as provisioning does."""
+        # What only the results need is no reason to hold people and enrolments (R1, E3).
+        results_only = isinstance(error, NeedsAttention) or concerns_this_call(error, self._site.gateway)
         with transaction(self._pool) as db:
             work = WorkStore(db, self._integration.integration_id)
             note_flow(db, self._integration.integration_id, "results", error)
-            if isinstance(error, NeedsAttention):
+            if results_only:
                 self._problem(db, error)
                 if self._run and self._run.sync_run is not None:
                     end_run(db, self._integration.integration_id, self._run.sync_run, error.code)
@@ -312,11 +316,11 @@ class _Poll:
                 note_site(work, self._integration, error, self._rules)
             work.count_calls(self._site.meter.drain())
             ResultStore(db, self._integration.integration_id).end(
-                self._cursor.token, wait=PUT_OFF if isinstance(error, NeedsAttention) else timedelta(0), run=self._run
+                self._cursor.token, wait=PUT_OFF if results_only else timedelta(0), run=self._run
             )
         log.warning("poll put off", integration_id=self._integration.integration_id, code=error.code)
 
-    def _problem(self, db: Db, problem: NeedsAttention) -> None:
+    def _problem(self, db: Db, problem: ProvisioningError) -> None:
         subject = self._results_key(problem.code)
         WorkStore(db, self._integration.integration_id).open_failures(
             self._integration.tenant, [Problem("integration", subject, problem.code, problem.detail)]

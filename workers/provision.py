@@ -45,12 +45,14 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
         store = WorkStore(db, integration_id)
         accounts = store.claim(most=rules.batch, lease=rules.lease)
         placements = store.placements_of(accounts) if accounts else []
+        held = store.operation_holds() if accounts else {}
     if not accounts:
         return False
     crashpoint("claim.attempt_committed")
     placements, trouble = _with_courses(site, pool, accounts, placements)
-    batch = Batch(site, pool, rules, accounts, placements)
-    batch.stop = trouble
+    batch = Batch(site, pool, rules, accounts, placements, held)
+    if trouble and not batch.refusals.add("enrol", trouble):
+        batch.stop = trouble
     try:
         batch.run()
         _record(site, batch, pool, rules)
@@ -111,6 +113,7 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
         store.count_calls(calls)
         count_people(db, site.integration, batch, kept, sum(made for made, _ in calls.values()))
         note_flow(db, site.integration.integration_id, "people", batch.stop)
+        batch.refusals.record(store, site.integration)
         note_site(store, site.integration, batch.stop, rules)
     crashpoint("enrol.outcome_committed")
     log.info(

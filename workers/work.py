@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem, Saved, WorkStore
@@ -10,8 +10,9 @@ from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
 from domain.lms import Completion, UserFields
-from domain.recovery import Decision, Give, Retry, decide
+from domain.recovery import Decision, Give, Operation, Retry, decide
 from workers.links import record_links
+from workers.refusals import REFUSED_WAIT, Refusals
 from workers.site import Site, WorkRules
 
 
@@ -29,6 +30,7 @@ class Work:
         rules: WorkRules,
         accounts: Sequence[ClaimedAccount],
         placements: Iterable[ClaimedPlacement],
+        held: Mapping[Operation, bool] | None = None,
     ) -> None:
         self.site = site
         self.pool = pool
@@ -47,6 +49,8 @@ class Work:
         self.completions: dict[int, Completion] = {}
         self.problems: list[Problem] = []
         self.stop: ProvisioningError | None = None
+        self.refusals = Refusals(site.gateway, held or {})
+        self._put_off: dict[int, Operation] = {}
         self._renewed_at = time.monotonic()
 
     # Ends
@@ -65,14 +69,26 @@ class Work:
         return list(self.ends.values())
 
     def settle(self, account: ClaimedAccount) -> None:
-        reason = wanted_of(account).out_of_scope
-        self.ends[account.account_id] = AccountEnd(account, "out_of_scope" if reason else "settled", reason)
+        operation = self._put_off.get(account.account_id)
+        if operation is not None:
+            end = AccountEnd(account, "due", wait=REFUSED_WAIT, burnt=False, held_for=operation)
+        else:
+            reason = wanted_of(account).out_of_scope
+            end = AccountEnd(account, "out_of_scope" if reason else "settled", reason)
+        self.ends[account.account_id] = end
+
+    def put_off(self, account: ClaimedAccount, operation: Operation) -> None:
+        """The site refuses this operation; what else is due for the account is done all the same."""
+        self._put_off[account.account_id] = operation
 
     def park(self, account: ClaimedAccount, code: str, detail: str) -> None:
         self.ends[account.account_id] = AccountEnd(account, "parked", code)
         self.problems.append(Problem("account", str(account.account_id), code, detail))
 
-    def fail(self, account: ClaimedAccount, failure: ProvisioningError) -> None:
+    def fail(self, account: ClaimedAccount, failure: ProvisioningError, operation: Operation | None = None) -> None:
+        if operation and operation in self.refusals and isinstance(failure, HoldIntegration):
+            self.put_off(account, operation)
+            return
         if concerns_site(failure):
             self.stop = self.stop or failure
             return

@@ -126,12 +126,14 @@ set applied = coalesce(o.applied::jsonb, p.applied),
     due_at = case when not same then p.due_at when o.state = 'due' then now() + o.wait end,
     attempts = case when not same or o.state <> 'due' then 0 else p.attempts + o.attempts end,
     first_attempt_at = case when same and o.state = 'due' and o.attempts > 0 then coalesce(p.first_attempt_at, now()) end,
+    held_for = case when same then o.held_for end,
     changed_at = now()
 from (
     select u.*, placement.revision = u.revision as same
     from unnest(%(ids)s::bigint[], %(revisions)s::int[], %(states)s::text[], %(codes)s::text[], %(waits)s::interval[],
-                %(attempts)s::int[], %(applied)s::text[], %(courses)s::text[], %(provisioned)s::boolean[])
-         as u(id, revision, state, code, wait, attempts, applied, lms_course_id, provisioned)
+                %(attempts)s::int[], %(applied)s::text[], %(courses)s::text[], %(provisioned)s::boolean[],
+                %(held_for)s::text[])
+         as u(id, revision, state, code, wait, attempts, applied, lms_course_id, provisioned, held_for)
     join placement on placement.placement_id = u.id
     join account on account.account_id = placement.account_id and account.lease_token = %(token)s
 ) o
@@ -151,12 +153,13 @@ set applied = coalesce(o.applied::jsonb, a.applied),
     attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
     first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,
     urgency = least(a.urgency, 1),  -- what was read again last of all is of common urgency from now on
+    held_for = case when same then o.held_for end,
     starts = 0, lease_token = null, lease_until = null, changed_at = now()
 from (
     select u.*, account.revision = u.revision as same
     from unnest(%(ids)s::bigint[], %(revisions)s::int[], %(states)s::text[], %(codes)s::text[], %(waits)s::interval[],
-                %(burnt)s::boolean[], %(doubts)s::smallint[], %(applied)s::text[])
-         as u(id, revision, state, code, wait, burnt, doubt, applied)
+                %(burnt)s::boolean[], %(doubts)s::smallint[], %(applied)s::text[], %(held_for)s::text[])
+         as u(id, revision, state, code, wait, burnt, doubt, applied, held_for)
     join account on account.account_id = u.id and account.lease_token = %(token)s
 ) o
 where a.account_id = o.id
@@ -224,6 +227,30 @@ select outages from integration where integration_id = %(integration_id)s;
 -- The site answers again.
 update integration set outages = 0, resume_at = null
 where integration_id = %(integration_id)s and state = 'active' and outages > 0;
+
+-- name: operation_holds
+-- What the site refuses by itself, and whether it is to be left alone or may be tried again.
+select operation, probe_at > now() from operation_hold where integration_id = %(integration_id)s;
+
+-- name: hold_operation
+-- The site refuses this kind of call; it is tried again after the wait.
+insert into operation_hold as h (integration_id, operation, code, probe_at)
+values (%(integration_id)s, %(operation)s, %(code)s, now() + %(wait)s)
+on conflict (integration_id, operation) do update set code = excluded.code, probe_at = excluded.probe_at;
+
+-- name: end_operation_holds
+-- The site takes these calls again: what was put off because of them is due now.
+with ended as (
+    delete from operation_hold where integration_id = %(integration_id)s and operation = any(%(operations)s::text[])
+    returning operation
+), placements as (
+    update placement set due_at = now(), held_for = null
+    where integration_id = %(integration_id)s and held_for in (select operation from ended)
+    returning account_id
+)
+update account set due_at = now(), held_for = null
+where integration_id = %(integration_id)s
+  and (held_for in (select operation from ended) or account_id in (select account_id from placements));
 
 -- name: put_off_probe
 -- A probe is under way; whatever comes of it, the next one is not due before the wait is over.

@@ -111,6 +111,20 @@ def test_a_missing_result_function_holds_results_only_and_is_told_once(bench: Ch
     assert bench.failures() == []
 
 
+def test_a_missing_right_holds_its_operation_only(bench: Checked, site: MoodleSite) -> None:
+    """E3: seen by the daily check before any work meets it, and ended by it."""
+    functions(site, without="core_user_create_users")
+    bench.daily()
+    held = bench.column("select operation from operation_hold")
+    functions(site)
+    bench.daily()
+
+    assert held == ["create_users"]
+    assert bench.state() == ("active", None)
+    assert bench.column("select operation from operation_hold") == []
+    assert bench.failures() == []
+
+
 def test_another_site_at_the_address_holds_everything_until_it_is_the_right_one(
     bench: Checked, site: MoodleSite
 ) -> None:

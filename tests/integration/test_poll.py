@@ -18,10 +18,11 @@ from domain.errors import HoldIntegration, LmsUnavailable, NeedsAttention, Trans
 from domain.lms import Completion, LmsCourse, ReportRow
 from simulators.learners import Learners
 from simulators.moodle import MoodleSite, add_report, change_course, enrol
+from simulators.moodle.build import change_token
 from simulators.moodle.progress import do_grade
 from tests.support.builders import PICK_LIST, changed, enrolled, hired, hires, lms_courses, results, withdrawn
 from tests.support.fake_lms import FakeLms
-from tests.support.workbench import Workbench, academy
+from tests.support.workbench import TOKEN, Workbench, academy
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 RECORDED, CORRECTED = "lms.result.recorded.v1", "lms.result.corrected.v1"
@@ -475,3 +476,30 @@ def test_a_course_renamed_in_the_lms_still_gives_results(pool: Pool) -> None:
     lms.complete("101", "2", completion(at=NOON + timedelta(days=1)))
     bench.poll()
     assert outcomes(bench) == [("EN-1", "C")]
+
+
+@pytest.mark.parametrize(("function", "chosen"), [(OF_USER, {}), (REPORT, reporting())], ids=["people", "report"])
+def test_a_function_that_only_results_need_holds_results_only(
+    pool: Pool, function: str, chosen: dict[str, Any]
+) -> None:
+    """E3, R1: no quarantine; people and enrolments go on, and the result comes once it may be read."""
+    site = academy()
+    bench = Workbench(pool, site, **chosen)
+    bench.done(hired(), enrolled())
+    completes(site)
+    every = site.state.tokens[TOKEN].functions
+    change_token(site, TOKEN, functions=every - {function})
+
+    bench.poll()
+    bench.done(hired("E-2"))
+
+    assert bench.integration().state == "active"
+    assert bench.account("E-2")["state"] == "settled"
+    assert [kind for kind, _ in bench.failures()] == ["integration"]
+    assert outcomes(bench) == []
+
+    change_token(site, TOKEN, functions=every)
+    bench.poll()
+
+    assert outcomes(bench) == [("EN-1", "C")]
+    assert bench.failures() == []

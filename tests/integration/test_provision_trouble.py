@@ -16,7 +16,8 @@ from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, NeedsAt
 from domain.lms import LmsUser, NewUser, Outcome
 from simulators.clock import MovableClock
 from simulators.faults import Fault
-from simulators.moodle.build import add_token
+from simulators.moodle import MoodleSite
+from simulators.moodle.build import add_token, change_token
 from tests.support.builders import enrolled, hired, hires, lms_courses, updated
 from tests.support.fake_lms import FakeLms
 from tests.support.workbench import TOKEN, Workbench, academy
@@ -425,3 +426,83 @@ def test_a_person_in_trouble_does_not_hold_up_the_others(pool: Pool) -> None:
     bench.done(hired("E-1"), hired("E-2"))
     assert [bench.account(key)["state"] for key in ("E-1", "E-2")] == ["parked", "settled"]
     assert bench.failures() == [("account", "lms_rejected")]
+
+
+# One operation that the site refuses
+
+
+RIGHTS = {
+    "create_users": "core_user_create_users",
+    "update_users": "core_user_update_users",
+    "enrol": "enrol_manual_enrol_users",
+}
+
+
+def what_happened(site: MoodleSite) -> set[str]:
+    """What the site did after the first hire."""
+    told = {
+        "user created": "{idnumber} made",
+        "user updated": "{idnumber} renamed",
+        "enrolled": "{idnumber} in {course}",
+    }
+    names = {user.id: user.idnumber for user in site.state.users.values()}
+    found = [
+        told[effect["kind"]].format_map({"idnumber": names[effect["user"]], **effect})
+        for effect in site.ledger.effects()
+        if effect["kind"] in told
+    ]
+    return set(found) - {"E-1 made", "E-1 in 2"}
+
+
+def forbid(site: MoodleSite, function: str) -> None:
+    every = site.state.tokens[TOKEN].functions
+    change_token(site, TOKEN, functions=every - {function})
+
+
+def allow(site: MoodleSite, function: str) -> None:
+    change_token(site, TOKEN, functions=site.state.tokens[TOKEN].functions | {function})
+
+
+@pytest.mark.parametrize(
+    ("operation", "done"),
+    [
+        ("create_users", {"E-1 renamed", "E-1 in 3"}),
+        ("update_users", {"E-2 made", "E-2 in 2", "E-1 in 3"}),
+        ("enrol", {"E-1 renamed", "E-2 made"}),
+    ],
+)
+def test_what_the_site_refuses_waits_and_all_else_is_done(pool: Pool, operation: str, done: set[str]) -> None:
+    """E3, I8, I11: one missing function is one notice; nobody is parked, and it drains by itself when it is back."""
+    site = academy()
+    bench = Workbench(pool, site)
+    bench.done(hired(), enrolled())
+    forbid(site, RIGHTS[operation])
+    news = (updated(first_name="Nora"), enrolled("EN-3", course="C-LAW"), hired("E-2"), enrolled("EN-2", "E-2"))
+
+    bench.done(*news)
+    happened = what_happened(site)
+    refused = len(refusals(site))
+    bench.provision()
+
+    assert happened == done
+    assert bench.integration().state == "active"
+    assert [kind for kind, _ in bench.failures()] == ["integration"]
+    assert bench.column("select operation from operation_hold") == [operation]
+    assert len(refusals(site)) == refused <= 2
+    assert bench.column("select max(attempts) from account") == [0]
+
+    allow(site, RIGHTS[operation])
+    bench.pass_time(minutes=16)
+    bench.provision()
+    bench.provision()
+
+    assert what_happened(site) == {"E-1 renamed", "E-2 made", "E-1 in 3", "E-2 in 2"}
+    assert bench.failures() == []
+    assert bench.column("select operation from operation_hold") == []
+    assert bench.column("select distinct state from account") == ["settled"]
+    assert bench.column("select distinct state from placement") == ["settled"]
+
+
+def refusals(site: MoodleSite) -> list[dict[str, Any]]:
+    """Calls that were turned away; what the first hire needed was not."""
+    return [call for call in site.ledger.calls() if call["function"] in RIGHTS.values() and not call["items"]]

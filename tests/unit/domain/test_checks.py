@@ -87,10 +87,22 @@ def test_every_line_stands_in_its_place_and_what_was_not_reached_says_so() -> No
 
 
 def test_what_waits_for_a_line() -> None:
-    """Results alone, everything, or nothing beyond what fails by itself."""
-    names = ("sees grades", "right site", "may create users", "function gradereport_user_get_grade_items")
+    """E3: results alone, one operation, everything, or nothing beyond what fails by itself."""
+    names = (
+        "sees grades",
+        "right site",
+        "may create users",
+        "may give the tutor role",
+        "function enrol_manual_enrol_users",
+    )
 
-    assert [holds(line(name, "failed", "", "x")) for name in names] == ["results", "everything", "", "results"]
+    assert [holds(line(name, "failed", "", "x")) for name in names] == [
+        "results",
+        "everything",
+        "create_users",
+        "",
+        "enrol",
+    ]
     assert holds(line("sees grades", "ok")) == ""
 
 
