@@ -7,7 +7,7 @@ from typing import Any
 
 from db.statements import statements
 from db.store import IntegrationStore
-from domain.fields import FieldNews
+from domain.fields import FieldNews, compared
 from domain.lms import LmsField
 
 SQL = statements("lms_fields")
@@ -33,8 +33,13 @@ class FieldStore(IntegrationStore):
         rows = self._rows("lms_fields")
         return [KnownField(_field(*row), gone) for *row, gone in rows]
 
-    def save(self, news: Sequence[FieldNews]) -> None:
-        """What was seen is on record, and what was not is marked as gone."""
+    def keep(self, seen: Sequence[LmsField]) -> list[FieldNews]:
+        """What was seen is on record, and what was not is marked as gone; what that changed (R39)."""
+        news = compared([known.field for known in self.known() if not known.gone], seen)
+        self._save(news)
+        return news
+
+    def _save(self, news: Sequence[FieldNews]) -> None:
         seen = [item.field for item in news if item.news != "gone"]
         gone = [item.field for item in news if item.news == "gone"]
         self._rows(

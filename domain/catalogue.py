@@ -15,7 +15,7 @@ from typing import Any
 
 from domain.errors import NeedsAttention
 from domain.integration import Catalogue, CourseAttribute
-from domain.lms import CustomValue, LmsCourse
+from domain.lms import CustomValue, LmsCourse, LmsField
 from domain.results import stable_id
 
 Told = Mapping[str, Any]
@@ -161,6 +161,10 @@ def _start_day(course: LmsCourse, settings: Catalogue, zone: tzinfo, first_seen:
     return first_seen.isoformat() if settings.without_start == "first_seen" else None
 
 
+_KINDS = {"checkbox": ("yes_no",), "date": ("date",), "datetime": ("date",)}
+"""What a course field of each type may be in HR; all other types are texts, which may hold numbers."""
+
+
 def attributes(course: LmsCourse, settings: Catalogue, zone: tzinfo) -> dict[str, Any]:
     """The course fields that HR asked for, in HR's names and kinds (R38, R41). Unset and unusable ones are None."""
     return {
@@ -186,6 +190,21 @@ def unusable_fields(courses: Iterable[LmsCourse], settings: Catalogue) -> list[s
         elif any(_misfit(value, wanted) for value in held[field]):
             told.append(f"{field} is not a {wanted.kind.replace('_', '/')}")
     return told
+
+
+def misfitting_fields(settings: Catalogue, seen: Mapping[str, LmsField]) -> list[str]:
+    """
+    Each mapped field that was discovered with a type which can never be what HR expects (R31, R38).
+
+    Args:
+        seen: The course fields of the LMS by short name; what was not seen may still be mapped.
+    """
+    wrong = []
+    for field, wanted in sorted(settings.fields.items()):
+        kind = seen[field].kind if field in seen else None
+        if kind is not None and wanted.kind not in _KINDS.get(kind, ("text", "number")):
+            wrong.append(f"{field} is a {kind} and can be no {wanted.kind.replace('_', '/')}")
+    return wrong
 
 
 def _misfit(value: CustomValue, wanted: CourseAttribute) -> bool:

@@ -278,6 +278,11 @@ class FieldNews:
     news: Literal["new", "changed", "gone", "same"]
 
 
+def concern_people(news: Iterable[FieldNews]) -> bool:
+    """Whether what may be written into profiles has changed, so that people are to be looked at again."""
+    return any(item.news in ("new", "changed") and item.field.area == "user" for item in news)
+
+
 def compared(known: Sequence[LmsField], seen: Sequence[LmsField]) -> list[FieldNews]:
     """
     What is new, changed, gone or the same, in the order of area and short name.

@@ -8,7 +8,7 @@ from db import configuration
 from db.configuration import IntegrationRow
 from db.lms_fields import FieldStore, KnownField
 from db.pool import Pool, transaction
-from domain.fields import KINDS, FieldMap, FieldNews, as_seen, compared, missing_options
+from domain.fields import KINDS, FieldMap, FieldNews, as_seen, concern_people, missing_options
 from domain.integration import IntegrationSettings
 from domain.lms import LmsField, LmsGateway
 from ops.actions import NotFound, Refused
@@ -73,10 +73,8 @@ def discover(pool: Pool, settings: Settings, integration: IntegrationRow) -> Dis
     with lms_of(settings, integration) as gateway:
         seen = gateway.fields([gateway.site().user_id, *(users or _found(gateway, keys))])
     with transaction(pool) as db:
-        store = FieldStore(db, integration.integration_id)
-        news = compared([known.field for known in store.known() if not known.gone], seen.fields)
-        store.save(news)
-        if any(item.news in ("new", "changed") and item.field.area == "user" for item in news):
+        news = FieldStore(db, integration.integration_id).keep(seen.fields)
+        if concern_people(news):
             configuration.look_at_everybody(db, integration.tenant)
     return Discovery(news, seen.gaps)
 

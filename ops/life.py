@@ -1,18 +1,23 @@
 """An integration from draft to removal: what people do with it besides adding and testing."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from db import configuration
 from db.configuration import IntegrationRow
+from db.lms_fields import FieldStore
 from db.pool import Pool, transaction
+from domain.catalogue import misfitting_fields
 from domain.checks import NOTHING_KNOWN, gaps, place_of
+from domain.errors import ProvisioningError
 from domain.integration import IntegrationSettings
 from domain.scope import out_of_scope
 from lms.addresses import check_url
 from ops import selfcheck
 from ops.actions import Enabled, NotReady, Refused, enable
+from ops.fields import discover
 from ops.mail import NotSent, send
 from runtime.secrets import Secret
 from runtime.settings import Settings
@@ -97,6 +102,7 @@ def edit(
     if dry_run or not (changes or password):
         return Edited(changes, integration.settings_version, rekeyed)
     _check_new_place(settings, integration, held, wanted)
+    _refuse_misfitting_fields(pool, integration, wanted)
     with transaction(pool) as db:
         if not configuration.change_settings(db, integration, wanted):
             raise Refused("somebody else changed these settings meanwhile; look at them, and edit again")
@@ -119,6 +125,16 @@ def _refuse_what_cannot_change(
         raise Refused("people.password is preset: set MATRICULA_PASSWORD")
 
 
+def _refuse_misfitting_fields(pool: Pool, integration: IntegrationRow, wanted: IntegrationSettings) -> None:
+    """Course fields whose types can never fit are refused when they are saved, not when courses are read (R31, R38)."""
+    with transaction(pool) as db:
+        known = FieldStore(db, integration.integration_id).known()
+    seen = {entry.field.shortname: entry.field for entry in known if entry.field.area == "course" and not entry.gone}
+    wrong = misfitting_fields(wanted.catalogue, seen)
+    if wrong:
+        raise Refused(f"catalogue.fields: {'; '.join(wrong)}")
+
+
 def _check_new_place(
     settings: Settings, integration: IntegrationRow, held: IntegrationSettings, wanted: IntegrationSettings
 ) -> None:
@@ -132,7 +148,7 @@ def _check_new_place(
 
 def begin(pool: Pool, settings: Settings, integration: IntegrationRow) -> tuple[Enabled, str]:
     """
-    The integration is enabled, and its client welcomed, once each time (R83).
+    The integration is enabled, its LMS's fields are known (R28), and its client is welcomed, once each time (R83).
 
     Returns:
         What became of the mail, as a sentence; a mail that fails does not undo the enabling.
@@ -141,6 +157,8 @@ def begin(pool: Pool, settings: Settings, integration: IntegrationRow) -> tuple[
         NotReady: The self-check failed; nothing changed.
     """
     done = enable(pool, settings, integration)
+    with suppress(ProvisioningError):  # looked for again by the daily check
+        discover(pool, settings, integration)
     if done.was not in ("draft", "paused"):
         return done, ""
     return done, _welcomed(settings, IntegrationSettings.model_validate(integration.settings))

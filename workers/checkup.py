@@ -7,10 +7,13 @@ import structlog
 
 from db.accounts import Integration, Problem, WorkStore
 from db.checks import CheckStore
+from db.configuration import look_at_everybody
+from db.lms_fields import FieldStore
 from db.pool import Pool, transaction
 from db.schedule import checks_due
 from domain.checks import Check, Identity, Known, holds, proven_operations, refused_operations, to_tell
-from domain.errors import HoldIntegration
+from domain.errors import HoldIntegration, ProvisioningError
+from domain.fields import concern_people
 from lms.selfcheck import Findings, Subject, self_check
 from workers.refusals import REFUSED_WAIT, release
 from workers.site import CallMeter, WorkRules
@@ -49,13 +52,35 @@ def _check_one(integration_id: int, pool: Pool, subject: OpenSubject, rules: Wor
             return
         asked = Asked(store.known(integration.settings), store.pinned())
     try:
-        findings = self_check(subject(integration, asked), allow_private=allow_private)
+        site = subject(integration, asked)
+        findings = self_check(site, allow_private=allow_private)
     except HoldIntegration as error:
         # The password cannot be opened, so neither can the token.
         with transaction(pool) as db:
             hold(WorkStore(db, integration_id), integration, error, rules)
         return
+    if not any(_stops_all(check) or holds(check) == "everything" for check in findings.checks):
+        _discover(integration, site, pool)
     _keep(integration, findings, asked, pool, rules)
+
+
+def _discover(integration: Integration, site: Subject, pool: Pool) -> None:
+    """
+    The fields of the LMS are known as they are now, so that a value whose option is gone is not sent (R28, R39).
+
+    What cannot be seen today stays as it was known.
+    """
+    with transaction(pool) as db:
+        users = FieldStore(db, integration.integration_id).users_to_look_at()
+    try:
+        probe = site.probe()
+        seen = probe.fields([probe.site().user_id, *users])
+    except ProvisioningError as error:
+        log.warning("fields not discovered", integration_id=integration.integration_id, code=error.code)
+        return
+    with transaction(pool) as db:
+        if concern_people(FieldStore(db, integration.integration_id).keep(seen.fields)):
+            look_at_everybody(db, integration.tenant)
 
 
 def _keep(integration: Integration, findings: Findings, asked: Asked, pool: Pool, rules: WorkRules) -> None:

@@ -167,3 +167,18 @@ def test_its_calls_are_counted_as_all_others_are(bench: Checked, site: MoodleSit
     bench.daily()
 
     assert bench.column("select sum(calls)::int from lms_calls") == [len(site.ledger.calls())]
+
+
+def test_fields_are_looked_for_again_once_a_day(bench: Checked, site: MoodleSite) -> None:
+    """R28, R39: a field that an administrator added is known the next day, and one that is gone is flagged."""
+    site.state.course_fields = (("Level", "level", "text", ()),)
+    bench.daily()
+    first = bench.column("select shortname from lms_field where area = 'course' and not gone")
+    site.state.course_fields = (("Body", "body", "text", ()),)
+    bench.daily()
+
+    assert first == ["level"]
+    assert bench.rows("select shortname, gone from lms_field where area = 'course' order by shortname") == [
+        {"shortname": "body", "gone": False},
+        {"shortname": "level", "gone": True},
+    ]

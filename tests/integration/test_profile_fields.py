@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from db.configuration import change_settings
 from db.lms_fields import FieldStore
 from db.pool import Pool, open_pool, transaction
-from domain.fields import compared
 from domain.integration import IntegrationSettings
 from domain.lms import LmsField
 from ops.cli.main import app
@@ -236,7 +235,7 @@ def test_what_discovery_saw_decides_what_would_be_wiped(pool: Pool) -> None:
     bench = Workbench(pool, site, **mapped(STATUS))
     lost = LmsField("user", "employment_status", "menu", "Employment Status", ("Active", "Terminated"))
     with transaction(pool) as db:
-        FieldStore(db, bench.integration_id).save(compared([], [lost]))
+        FieldStore(db, bench.integration_id).keep([lost])
     bench.done(hired(status="on_leave"))
     assert profile(site) == {}
     assert bench.failures() == [("account", "field_option_missing")]
@@ -415,3 +414,29 @@ def test_settings_saved_before_there_were_fields_still_hold(pool: Pool) -> None:
         change_settings(db, row, kept)
     bench.done(hired())
     assert bench.account()["wanted"]["custom"] == {}
+
+
+def test_a_course_field_that_can_never_fit_is_refused_when_it_is_saved(
+    cli: Cli, site: MoodleSite, tmp_path: Path
+) -> None:
+    """R31, R38: by what was discovered; the settings stay as they were."""
+    cli.json("discover")
+    held = json.loads(cli("integration", "show", "Acme Moodle", "--json").stdout)["settings"]
+
+    def edit(kind: str) -> Result:
+        file = tmp_path / "edited.json"
+        fields = {"pass_rate": {"to": "minimum_pass_rate", "kind": kind}}
+        file.write_text(json.dumps(held | {"catalogue": {"fields": fields}}))
+        return cli("integration", "edit", "Acme Moodle", str(file))
+
+    refused = edit("yes_no")
+
+    assert refused.exit_code == Exit.REFUSED
+    assert "pass_rate is a text and can be no yes/no" in refused.stderr
+    assert edit("number").exit_code == Exit.OK
+
+
+def test_fields_are_known_once_the_integration_is_enabled(cli: Cli) -> None:
+    """R28, R29: nobody has to think of it."""
+    assert cli("integration", "enable", "Acme Moodle").exit_code == Exit.OK
+    assert {line["area"] for line in cli.json("show")} == {"user", "course"}

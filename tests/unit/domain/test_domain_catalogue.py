@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.catalogue import CourseNews, KnownCourse, read_courses
+from domain.catalogue import CourseNews, KnownCourse, misfitting_fields, read_courses
 from domain.integration import Catalogue
-from domain.lms import LmsCourse
+from domain.lms import LmsCourse, LmsField
 
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 FIRE = LmsCourse("2", "C-FIRE", "FIRE", "Fire safety", True, True, "4", "Safety", datetime(2026, 1, 5, tzinfo=UTC))
@@ -256,3 +256,22 @@ def test_after_any_readings_hr_holds_the_last_one(all_visits: list[list[tuple[in
             assert entry.told["code"] == f"C-{course_id}"
             assert here is None or entry.told["title"] == here.title
     assert len(set(events)) == len(events)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits"),
+    [
+        ("checkbox", {"yes_no"}),
+        ("date", {"date"}),
+        ("datetime", {"date"}),
+        ("text", {"text", "number"}),
+        ("menu", {"text", "number"}),
+    ],
+)
+def test_a_course_field_goes_where_its_type_can_ever_fit(kind: str, fits: set[str]) -> None:
+    """R31, R33, R38: what was not seen yet may be mapped."""
+    seen = {"here": LmsField("course", "here", kind, "Here")}
+    for wanted in ("text", "yes_no", "date", "number"):
+        fields = {name: {"to": name, "kind": wanted} for name in ("here", "unseen")}
+        wrong = misfitting_fields(Catalogue.model_validate({"fields": fields}), seen)
+        assert [name.split()[0] for name in wrong] == ([] if wanted in fits else ["here"])
