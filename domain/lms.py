@@ -42,7 +42,8 @@ class LmsUser:
     """
     A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us.
 
-    `custom` are the profile fields by short name, those that are unset left out.
+    `external_key` is always empty where the LMS has no place for it; `custom` are the profile fields by short name,
+    those that are unset left out.
     """
 
     user_id: str
@@ -90,7 +91,8 @@ class LmsEnrolment:
     """
     One user's complete enrolment in one course; what is empty means "without limit", never "leave as it is".
 
-    `role` is the LMS's own role id.
+    `role` is the LMS's own name or id of the role. An LMS whose enrolments have no dates ignores them; one that cannot
+    suspend an enrolment ends it instead.
     """
 
     user_id: str
@@ -99,6 +101,15 @@ class LmsEnrolment:
     starts_at: datetime | None
     ends_at: datetime | None
     suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A user's place in one of a course's groups; the group is named by the key that HR knows it by (R130)."""
+
+    user_id: str
+    course_id: str
+    group_key: str
 
 
 CustomValue = str | bool | datetime | None
@@ -195,6 +206,77 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """
+    How far one member of a course has come, without its units: two equal marks mean that nothing moved.
+
+    A re-grade may leave it as it is; see `UnitGateway.regraded`.
+    """
+
+    percentage: int
+    enrolled_at: datetime | None
+    completed_at: datetime | None
+    expired_at: datetime | None
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CourseUnit:
+    """A unit of a course; headings are none. Its name begins with the unit's code (R148)."""
+
+    unit_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everybody in one course, by user id, and the course's units."""
+
+    course_id: str
+    units: Sequence[CourseUnit]
+    members: dict[str, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """One unit of one person. `status` is the LMS's own word; `score` is in per cent, None where there is none."""
+
+    unit_id: str
+    name: str
+    status: str
+    completed: bool
+    completed_at: datetime | None
+    score: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One person in one course, unit by unit."""
+
+    mark: Mark
+    completed: bool
+    units: Sequence[UnitState]
+
+
+@dataclass(frozen=True, slots=True)
+class Regraded:
+    """Who was graded anew, and up to when that is known. `complete` is False when older news were cut off."""
+
+    pairs: frozenset[Pair]
+    newest: datetime | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the LMS says of the calls that are left until `resets_at`."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRow:
     """One completed participation out of a report; keys as HR knows them."""
 
@@ -245,6 +327,9 @@ class LmsGateway(Protocol):
     def enrol(self, enrolments: Sequence[LmsEnrolment]) -> Sequence[Outcome[None]]:
         """Make each enrolment exactly as given; repeating is harmless."""
 
+    def join(self, memberships: Sequence[Membership]) -> Sequence[Outcome[None]]:
+        """Make each user a member of the group; being one already is harmless. Unknown groups are `group_unknown`."""
+
     def courses(self) -> Sequence[LmsCourse]:
         """Every course of the site, hidden ones included."""
 
@@ -259,3 +344,22 @@ class LmsGateway(Protocol):
 
     def report_page(self, report_id: str, page: int) -> ReportPage:
         """Page `page` (from 0) of a completion report that an administrator of the LMS made for us."""
+
+
+class UnitGateway(LmsGateway, Protocol):
+    """An LMS whose results are read unit by unit, and which counts our calls."""
+
+    def roster(self, course_id: str) -> Roster:
+        """Everybody in the course; one call."""
+
+    def marks(self, user_id: str) -> dict[str, Mark]:
+        """How far one user is in each of their courses, by course id; one call."""
+
+    def standings(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Standing | None]]:
+        """Each pair unit by unit; None when the user is not in the course. One call per pair."""
+
+    def regraded(self, since: datetime | None) -> Regraded:
+        """Whose grades were given or changed after `since`, though their mark may be as it was."""
+
+    def allowance(self) -> Allowance:
+        """The calls that are left; asking is free of charge."""
