@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from domain.lms import (
 from lms import moodle_answers as shapes
 from lms import moodle_records as records
 from lms.batches import MAX_ITEMS, Kind, deliver, one_by_one
-from lms.failures import failure_of
+from lms.calls import OnCall
 from lms.moodle_answers import (
     CategoryRecord,
     CompletionStatus,
@@ -39,7 +39,8 @@ from lms.moodle_answers import (
     UserRecord,
     Warned,
 )
-from lms.moodle_calls import CallRecord, MoodleCalls, numbered
+from lms.moodle_calls import MoodleCalls, numbered
+from lms.moodle_failures import failure_of
 from lms.moodle_fields import seen_fields
 from lms.moodle_reports import PAGE_SIZE, REPORT_SETTINGS, report_page
 from runtime.secrets import Secret
@@ -91,7 +92,7 @@ class MoodleGateway:
         base_url: str,
         token: Secret,
         *,
-        on_call: Callable[[CallRecord], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._ask = MoodleCalls(client, base_url, token, on_call).ask
         self._own_id = ""

@@ -9,9 +9,9 @@ import httpx
 
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, UnknownOutcome
 from domain.lms import Completion, LmsCourse, LmsField, LmsGateway
+from lms.calls import CallRecord
 from lms.failures import retry_after
 from lms.moodle import MoodleGateway
-from lms.moodle_calls import CallRecord
 from runtime.secrets import Secret
 from simulators.faults import Fault
 from simulators.learners import Learners
