@@ -32,7 +32,14 @@ from domain.errors import (
 Meaning = tuple[type[ProvisioningError], str]
 
 # The functions that change something, of either LMS: their names never meet.
-WRITES = frozenset({"core_user_create_users", "core_user_update_users", "enrol_manual_enrol_users"})
+WRITES = frozenset(
+    {
+        "core_user_create_users",
+        "core_user_update_users",
+        "enrol_manual_enrol_users",
+        "core_group_add_group_members",
+    }
+)
 
 LEAST_WAIT, MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 

@@ -17,6 +17,7 @@ from domain.lms import (
     LmsCourse,
     LmsEnrolment,
     LmsUser,
+    Membership,
     NewUser,
     Outcome,
     Pair,
@@ -40,12 +41,12 @@ from lms.moodle_answers import (
     Warned,
 )
 from lms.moodle_calls import MoodleCalls, numbered
-from lms.moodle_failures import failure_of
+from lms.moodle_failures import NOT_THIS_FUNCTION, SITE_INFO, failure_of
 from lms.moodle_fields import seen_fields
+from lms.moodle_groups import joined
 from lms.moodle_reports import PAGE_SIZE, REPORT_SETTINGS, report_page
 from runtime.secrets import Secret
 
-GET_SITE = "core_webservice_get_site_info"
 GET_USERS_BY_FIELD = "core_user_get_users_by_field"
 GET_USERS = "core_user_get_users"
 CREATE_USERS = "core_user_create_users"
@@ -61,7 +62,7 @@ GET_REPORT = "core_reportbuilder_retrieve_report"
 # What the token's service must contain; the report only where an integration names one.
 NEEDED_FUNCTIONS = frozenset(
     {
-        GET_SITE,
+        SITE_INFO,
         GET_USERS_BY_FIELD,
         GET_USERS,
         CREATE_USERS,
@@ -73,9 +74,6 @@ NEEDED_FUNCTIONS = frozenset(
         GET_GRADES,
     }
 )
-
-# How a site refuses a function that its service lacks, or that its account may not call (contract, section 1.3).
-NOT_THIS_FUNCTION = frozenset({"access_refused", "right_missing", "function_missing"})
 
 # A course's grades cost 5 ms for each of its learners, one learner's 45 ms (contract, section 11): worth it when
 # about a ninth of the course is asked for. How many learners there are is not known here.
@@ -98,7 +96,7 @@ class MoodleGateway:
         self._own_id = ""
 
     def site(self) -> Site:
-        info = self._ask(GET_SITE, {}, shapes.SITE_INFO)
+        info = self._ask(SITE_INFO, {}, shapes.SITE_INFO)
         self._own_id = str(info.userid)
         functions = frozenset(function.name for function in info.functions)
         return Site(info.siteurl, info.sitename, info.release, self._own_id, functions)
@@ -158,6 +156,9 @@ class MoodleGateway:
             rolls_back=True,
         )
         return deliver(kind, enrolments)
+
+    def join(self, memberships: Sequence[Membership]) -> Sequence[Outcome[None]]:
+        return joined(self._ask, memberships)
 
     def courses(self) -> Sequence[LmsCourse]:
         answer = self._ask(GET_COURSES, {"moodlewssettingraw": "1"}, shapes.COURSES)

@@ -22,6 +22,9 @@ from lms.failures import Meaning, doubtful, parsed, status_failure
 
 SITE_INFO = "core_webservice_get_site_info"
 
+# How a site refuses a function that its service lacks, or that its account may not call (contract, section 1.3).
+NOT_THIS_FUNCTION = frozenset({"access_refused", "right_missing", "function_missing"})
+
 # dmlwriteexception (contract, sections 3, 4 and 9) is a conflict, a deadlock or a value too long. The last is checked
 # before sending. In every case the transaction was rolled back, so this call left nothing behind, and repeating an
 # enrolment or an update is harmless: a plain TransientFailure, retried a few times.
@@ -63,6 +66,10 @@ BY_FUNCTION: Mapping[str, Mapping[str, Meaning]] = {
     "enrol_manual_enrol_users": {
         "invalidparameter": (NeedsAttention, "course_unknown"),
         "codingerror": (NeedsAttention, "user_gone"),
+    },
+    "core_group_add_group_members": {
+        "invalidparameter": (NeedsAttention, "not_in_course"),
+        "invalidrecord": (NeedsAttention, "group_unknown"),
     },
     "core_completion_get_course_completion_status": {"invalidrecord": (NeedsAttention, "course_unknown")},
     "gradereport_user_get_grade_items": {"invalidrecord": (NeedsAttention, "course_unknown")},

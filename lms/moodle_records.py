@@ -101,13 +101,13 @@ def problem_of_change(change: UserChange) -> NeedsAttention | None:
     sent = {name: value for name, value in change.fields.items() if name in FIELD_NAMES}
     texts = {name: value for name, value in sent.items() if isinstance(value, str)}
     ids = {"user_id": change.user_id}
-    return _problem_of_ids(ids) or _problem_of_texts(texts) or _problem_of_custom(_custom_of(change))
+    return problem_of_ids(ids) or _problem_of_texts(texts) or _problem_of_custom(_custom_of(change))
 
 
 def problem_of_enrolment(enrolment: LmsEnrolment) -> NeedsAttention | None:
     """Why Moodle would refuse this enrolment."""
     ids = {"user_id": enrolment.user_id, "course_id": enrolment.course_id, "role": enrolment.role}
-    return _problem_of_ids(ids)
+    return problem_of_ids(ids)
 
 
 def can_exist(by: str, value: str) -> bool:
@@ -207,7 +207,8 @@ def _problem_of_custom(custom: Mapping[str, str]) -> NeedsAttention | None:
     return next((NeedsAttention("text_invalid", CUSTOM + name) for name in unfit), None)
 
 
-def _problem_of_ids(ids: Mapping[str, str]) -> NeedsAttention | None:
+def problem_of_ids(ids: Mapping[str, str]) -> NeedsAttention | None:
+    """The first of the ids, by name, that can be none."""
     return _first(None if is_id(value) else NeedsAttention("lms_id_invalid", name) for name, value in ids.items())
 
 
