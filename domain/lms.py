@@ -27,8 +27,9 @@ class Failed:
     """
     This item was not done, or is not known to be done.
 
-    `failure` is an UnknownOutcome exactly when the effect may exist all the same; every other failure
-    promises that nothing of this item took effect.
+    `failure` is an UnknownOutcome exactly when the effect may exist all the same; every other failure promises that
+    nothing of this item took effect. A change, which may be sent again at any time, may have taken effect in part
+    where the LMS needs several calls for it.
     """
 
     failure: ProvisioningError
@@ -42,8 +43,13 @@ class LmsUser:
     """
     A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us.
 
-    `external_key` is always empty where the LMS has no place for it; `custom` are the profile fields by short name,
-    those that are unset left out.
+    Attributes:
+        external_key: Always empty where the LMS has no place for it.
+        confirmed: Always true where the LMS does not tell that from suspended.
+        protected: As far as the LMS lets us see who administers it.
+        removed: Deleted in a way that only the LMS's own staff can undo. Nothing is known but what it was found by, and
+            nobody may be made in its place.
+        custom: The profile fields by short name, those that are unset left out.
     """
 
     user_id: str
@@ -55,6 +61,7 @@ class LmsUser:
     suspended: bool = False
     confirmed: bool = True
     protected: bool = False
+    removed: bool = False
     custom: dict[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -65,7 +72,12 @@ UserFields = dict[str, str | bool]
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to be made. Without a password the LMS makes one and mails it (R67)."""
+    """
+    A user to be made.
+
+    Without a password the LMS makes one and mails it (R67). Where it cannot, a random one is set that nobody knows, and
+    the person asks for a new one at the login. An LMS that can force no change of a password ignores that wish.
+    """
 
     username: str
     email: str
@@ -92,7 +104,7 @@ class LmsEnrolment:
     One user's complete enrolment in one course; what is empty means "without limit", never "leave as it is".
 
     `role` is the LMS's own name or id of the role. An LMS whose enrolments have no dates ignores them; one that cannot
-    suspend an enrolment ends it instead.
+    suspend an enrolment ends it instead, and one that cannot change a role keeps the one that the enrolment began with.
     """
 
     user_id: str
@@ -105,7 +117,11 @@ class LmsEnrolment:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A user's place in one of a course's groups; the group is named by the key that HR knows it by (R130)."""
+    """
+    A user's place in one of a course's groups; the group is named by the key that HR knows it by (R130).
+
+    Where groups span courses, joining one may also enrol in its other courses.
+    """
 
     user_id: str
     course_id: str
@@ -119,9 +135,10 @@ CustomValue = str | bool | datetime | None
 @dataclass(frozen=True, slots=True)
 class LmsCourse:
     """
-    A course as the LMS holds it. `code` is its idnumber, or its short name where that is empty.
+    A course as the LMS holds it.
 
     Attributes:
+        code: What HR knows it by: Moodle's idnumber or else its short name, TalentLMS's code or else its id.
         visible: Learners see it; a course in a hidden category is not visible.
         category: The category's name; None where there is none, or the token may not read it.
         starts_at: None where the LMS holds none.
@@ -161,7 +178,16 @@ class SeenFields:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a site says of itself. `functions` are those the token may call."""
+    """
+    What a site says of itself.
+
+    Attributes:
+        url: The address saved, where the site does not tell its own.
+        name: Empty where it tells none.
+        release: Empty where it tells none.
+        user_id: The user that the token belongs to; empty where it belongs to nobody.
+        functions: Those the token may call, where it may not call all.
+    """
 
     url: str
     name: str
@@ -198,7 +224,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A completed course. `grade` is on the LMS's own scale; `evidence` says what was read, without personal data."""
+    """
+    A completed course. `grade` is on the LMS's own scale, None where it gives none for a whole course; `evidence` says
+    what was read, without personal data.
+    """
 
     completed_at: datetime | None
     grade: Decimal | None
@@ -260,9 +289,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Regraded:
-    """Who was graded anew, and up to when that is known. `complete` is False when older news were cut off."""
+    """
+    Who was graded anew, and up to when that is known. `complete` is False when older news were cut off.
 
-    pairs: frozenset[Pair]
+    In which course is not certain: all open courses of these people are to be read.
+    """
+
+    user_ids: frozenset[str]
     newest: datetime | None
     complete: bool
 
@@ -313,10 +346,14 @@ class LmsGateway(Protocol):
     def find_users(
         self, by: Literal["user_id", "external_key", "email", "username"], values: Sequence[str]
     ) -> Sequence[LmsUser]:
-        """All users that hold one of the values; several may share one. E-mail matches the given spelling only."""
+        """
+        All users that hold one of the values; several may share one. E-mail matches the given spelling only.
+
+        Removed users are among them where the LMS still tells of them.
+        """
 
     def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
-        """The users with this address without regard to case; one call."""
+        """The users with this address without regard to case; where the LMS minds it, as given and in lower case."""
 
     def create_users(self, users: Sequence[NewUser]) -> Sequence[Outcome[str]]:
         """Make the users; Done holds the new user id."""
@@ -343,7 +380,11 @@ class LmsGateway(Protocol):
         """Date and grade of each pair; None when it is not complete."""
 
     def report_page(self, report_id: str, page: int) -> ReportPage:
-        """Page `page` (from 0) of a completion report that an administrator of the LMS made for us."""
+        """
+        Page `page` (from 0) of a completion report that an administrator of the LMS made for us.
+
+        An LMS without such reports knows none: NeedsAttention (report_unknown).
+        """
 
 
 class UnitGateway(LmsGateway, Protocol):

@@ -240,6 +240,8 @@ class FakeLms:
     def _user(self, user_id: str) -> LmsUser:
         if user_id not in self.users:
             raise NeedsAttention("user_gone")
+        if self.users[user_id].removed:
+            raise NeedsAttention("user_soft_deleted")
         return self.users[user_id]
 
     def _read(self, method: str, items: Sequence[Any]) -> None:
