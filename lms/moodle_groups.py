@@ -15,7 +15,7 @@ from lms import moodle_answers as shapes
 from lms.batches import Fields, Kind, deliver, one_by_one, stops
 from lms.moodle_calls import numbered
 from lms.moodle_failures import NOT_THIS_FUNCTION, SITE_INFO
-from lms.moodle_records import is_id, problem_of_ids
+from lms.texts import is_id, problem_of_ids
 
 GET_GROUPS = "core_group_get_course_groups"
 ADD_MEMBERS = "core_group_add_group_members"
