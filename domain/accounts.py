@@ -173,6 +173,8 @@ class Park:
 
 Plan = Create | Link | Update | Leave | Park
 
+REMOVED = Park("user_soft_deleted", "the account was deleted in the LMS, which still has it and takes no second one")
+
 
 def plan_linked(wanted: WantedAccount, user_id: str, applied: UserFields) -> Update:
     """What is left to write for an account that is linked, given the fields the LMS is known to hold."""
@@ -237,6 +239,8 @@ def plan_unlinked(
 def _planned(wanted: WantedAccount, found: Sequence[LmsUser], match_by: Sequence[str], *, ours: bool) -> Plan:
     by_key = [user for user in found if user.external_key == wanted.external_key]
     by_email = [user for user in found if email_key(user.email) == email_key(wanted.email)]
+    if any(user.removed for user in (*by_key, *by_email)):
+        return REMOVED if wanted.wanted_if_absent else Leave()
     if "external_key" in match_by and by_key:
         return _link(wanted, by_key, "external_key", others=by_email)
     if ours and by_key:

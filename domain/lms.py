@@ -27,8 +27,9 @@ class Failed:
     """
     This item was not done, or is not known to be done.
 
-    `failure` is an UnknownOutcome exactly when the effect may exist all the same; every other failure
-    promises that nothing of this item took effect.
+    `failure` is an UnknownOutcome exactly when the effect may exist all the same; every other failure promises that
+    nothing of this item took effect. A change, which may be sent again at any time, may have taken effect in part
+    where the LMS needs several calls for it.
     """
 
     failure: ProvisioningError
@@ -42,7 +43,13 @@ class LmsUser:
     """
     A user as the LMS holds it. Texts that are unset are empty; `protected` ones are never touched by us.
 
-    `custom` are the profile fields by short name, those that are unset left out.
+    Attributes:
+        external_key: Always empty where the LMS has no place for it.
+        confirmed: Always true where the LMS does not tell that from suspended.
+        protected: As far as the LMS lets us see who administers it.
+        removed: Deleted in a way that only the LMS's own staff can undo. Nothing is known but what it was found by, and
+            nobody may be made in its place.
+        custom: The profile fields by short name, those that are unset left out.
     """
 
     user_id: str
@@ -54,6 +61,7 @@ class LmsUser:
     suspended: bool = False
     confirmed: bool = True
     protected: bool = False
+    removed: bool = False
     custom: dict[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -64,7 +72,12 @@ UserFields = dict[str, str | bool]
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to be made. Without a password the LMS makes one and mails it (R67)."""
+    """
+    A user to be made.
+
+    Without a password the LMS makes one and mails it (R67). Where it cannot, a random one is set that nobody knows, and
+    the person asks for a new one at the login. An LMS that can force no change of a password ignores that wish.
+    """
 
     username: str
     email: str
@@ -90,7 +103,8 @@ class LmsEnrolment:
     """
     One user's complete enrolment in one course; what is empty means "without limit", never "leave as it is".
 
-    `role` is the LMS's own role id.
+    `role` is the LMS's own name or id of the role. An LMS whose enrolments have no dates ignores them; one that cannot
+    suspend an enrolment ends it instead, and one that cannot change a role keeps the one that the enrolment began with.
     """
 
     user_id: str
@@ -101,6 +115,19 @@ class LmsEnrolment:
     suspended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """
+    A user's place in one of a course's groups; the group is named by the key that HR knows it by (R130).
+
+    Where groups span courses, joining one may also enrol in its other courses.
+    """
+
+    user_id: str
+    course_id: str
+    group_key: str
+
+
 CustomValue = str | bool | datetime | None
 """A course's custom field: text and menu as text, checkbox as bool, date as an instant, unset as None."""
 
@@ -108,9 +135,10 @@ CustomValue = str | bool | datetime | None
 @dataclass(frozen=True, slots=True)
 class LmsCourse:
     """
-    A course as the LMS holds it. `code` is its idnumber, or its short name where that is empty.
+    A course as the LMS holds it.
 
     Attributes:
+        code: What HR knows it by: Moodle's idnumber or else its short name, TalentLMS's code or else its id.
         visible: Learners see it; a course in a hidden category is not visible.
         category: The category's name; None where there is none, or the token may not read it.
         starts_at: None where the LMS holds none.
@@ -150,7 +178,16 @@ class SeenFields:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What a site says of itself. `functions` are those the token may call."""
+    """
+    What a site says of itself.
+
+    Attributes:
+        url: The address saved, where the site does not tell its own.
+        name: Empty where it tells none.
+        release: Empty where it tells none.
+        user_id: The user that the token belongs to; empty where it belongs to nobody.
+        functions: Those the token may call, where it may not call all.
+    """
 
     url: str
     name: str
@@ -187,11 +224,89 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A completed course. `grade` is on the LMS's own scale; `evidence` says what was read, without personal data."""
+    """
+    A completed course. `grade` is on the LMS's own scale, None where it gives none for a whole course; `evidence` says
+    what was read, without personal data.
+    """
 
     completed_at: datetime | None
     grade: Decimal | None
     evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """
+    How far one member of a course has come, without its units: two equal marks mean that nothing moved.
+
+    A re-grade may leave it as it is; see `UnitGateway.regraded`.
+    """
+
+    percentage: int
+    enrolled_at: datetime | None
+    completed_at: datetime | None
+    expired_at: datetime | None
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CourseUnit:
+    """A unit of a course; headings are none. Its name begins with the unit's code (R148)."""
+
+    unit_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everybody in one course, by user id, and the course's units."""
+
+    course_id: str
+    units: Sequence[CourseUnit]
+    members: dict[str, Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """One unit of one person. `status` is the LMS's own word; `score` is in per cent, None where there is none."""
+
+    unit_id: str
+    name: str
+    status: str
+    completed: bool
+    completed_at: datetime | None
+    score: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One person in one course, unit by unit."""
+
+    mark: Mark
+    completed: bool
+    units: Sequence[UnitState]
+
+
+@dataclass(frozen=True, slots=True)
+class Regraded:
+    """
+    Who was graded anew, and up to when that is known. `complete` is False when older news were cut off.
+
+    In which course is not certain: all open courses of these people are to be read.
+    """
+
+    user_ids: frozenset[str]
+    newest: datetime | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the LMS says of the calls that are left until `resets_at`."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +346,14 @@ class LmsGateway(Protocol):
     def find_users(
         self, by: Literal["user_id", "external_key", "email", "username"], values: Sequence[str]
     ) -> Sequence[LmsUser]:
-        """All users that hold one of the values; several may share one. E-mail matches the given spelling only."""
+        """
+        All users that hold one of the values; several may share one. E-mail matches the given spelling only.
+
+        Removed users are among them where the LMS still tells of them.
+        """
 
     def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
-        """The users with this address without regard to case; one call."""
+        """The users with this address without regard to case; where the LMS minds it, as given and in lower case."""
 
     def create_users(self, users: Sequence[NewUser]) -> Sequence[Outcome[str]]:
         """Make the users; Done holds the new user id."""
@@ -244,6 +363,9 @@ class LmsGateway(Protocol):
 
     def enrol(self, enrolments: Sequence[LmsEnrolment]) -> Sequence[Outcome[None]]:
         """Make each enrolment exactly as given; repeating is harmless."""
+
+    def join(self, memberships: Sequence[Membership]) -> Sequence[Outcome[None]]:
+        """Make each user a member of the group; being one already is harmless. Unknown groups are `group_unknown`."""
 
     def courses(self) -> Sequence[LmsCourse]:
         """Every course of the site, hidden ones included."""
@@ -258,4 +380,27 @@ class LmsGateway(Protocol):
         """Date and grade of each pair; None when it is not complete."""
 
     def report_page(self, report_id: str, page: int) -> ReportPage:
-        """Page `page` (from 0) of a completion report that an administrator of the LMS made for us."""
+        """
+        Page `page` (from 0) of a completion report that an administrator of the LMS made for us.
+
+        An LMS without such reports knows none: NeedsAttention (report_unknown).
+        """
+
+
+class UnitGateway(LmsGateway, Protocol):
+    """An LMS whose results are read unit by unit, and which counts our calls."""
+
+    def roster(self, course_id: str) -> Roster:
+        """Everybody in the course; one call."""
+
+    def marks(self, user_id: str) -> dict[str, Mark]:
+        """How far one user is in each of their courses, by course id; one call."""
+
+    def standings(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Standing | None]]:
+        """Each pair unit by unit; None when the user is not in the course. One call per pair."""
+
+    def regraded(self, since: datetime | None) -> Regraded:
+        """Whose grades were given or changed after `since`, though their mark may be as it was."""
+
+    def allowance(self) -> Allowance:
+        """The calls that are left; asking is free of charge."""

@@ -1,7 +1,10 @@
 """How many items reach an LMS whose calls take some of them at a time and fail as a whole. Knows no HTTP."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from domain.errors import (
@@ -18,6 +21,7 @@ from domain.lms import Done, Failed, Outcome
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Fields = dict[str, str]
+Spread = Callable[..., Iterable[Any]]
 
 MAX_ITEMS = 100
 # PHP drops the fields beyond its limit without a sign, and a thousand is its usual limit (contract, section 1.4).
@@ -84,23 +88,33 @@ def chunks(kind: Kind[Item, Result], items: Sequence[Item]) -> Iterator[list[Ite
         yield chunk
 
 
-def one_by_one(items: Sequence[Item], ask: Callable[[Item], Result]) -> list[Outcome[Result]]:
+def one_by_one(
+    items: Sequence[Item],
+    ask: Callable[[Item], Result],
+    *,
+    key: Callable[[Item], Hashable] | None = None,
+    spread: Spread = map,
+) -> list[Outcome[Result]]:
     """
     Asks for each item in a call of its own.
 
     Ends when the site refuses or is away. A single strange answer does not end it, so that one broken page does not
     hide all others behind it (G13); a few in a row do.
+
+    Args:
+        key: Items of one key are asked for one after the other, in the order given.
+        spread: `map`, or the one of a pool, which has calls of several keys under way at a time.
     """
-    outcomes: list[Outcome[Result]] = []
-    strange = 0
-    for item in items:
-        outcome = _asked(ask, item)
-        outcomes.append(outcome)
-        strange = strange + 1 if isinstance(outcome, Failed) and outcome.failure.code in STRANGE_ANSWERS else 0
-        if isinstance(outcome, Failed) and stops(outcome.failure) and strange in (0, STRANGE_IN_A_ROW):
-            outcomes += [outcome] * (len(items) - len(outcomes))
-            break
-    return outcomes
+    places: dict[Hashable, list[int]] = defaultdict(list)
+    for place, item in enumerate(items):
+        places[place if key is None else key(item)].append(place)
+    asking = _Asking(ask)
+
+    def run(some: Sequence[int]) -> list[tuple[int, Outcome[Result]]]:
+        return [(place, asking(items[place])) for place in some]
+
+    outcomes = dict(chain.from_iterable(spread(run, places.values())))
+    return [outcomes[place] for place in range(len(items))]
 
 
 def stops(failure: ProvisioningError) -> bool:
@@ -139,6 +153,29 @@ class _Delivery(Generic[Item, Result]):
             return self.run(items[:half], in_doubt) + self.run(items[half:], in_doubt)
         # Refused after a conflict may mean that it is there by now: not the record's fault until somebody has looked.
         return [Failed(UnknownOutcome(failure.code, failure.detail) if in_doubt else failure)]
+
+
+class _Asking(Generic[Item, Result]):
+    """Asks until something stops it; threads may share it."""
+
+    def __init__(self, ask: Callable[[Item], Result]) -> None:
+        self._ask = ask
+        self._lock = Lock()
+        self._stop: ProvisioningError | None = None
+        self._strange = 0
+
+    def __call__(self, item: Item) -> Outcome[Result]:
+        if self._stop is not None:
+            return Failed(self._stop)
+        outcome = _asked(self._ask, item)
+        with self._lock:
+            self._notice(outcome.failure if isinstance(outcome, Failed) else None)
+        return outcome
+
+    def _notice(self, failure: ProvisioningError | None) -> None:
+        self._strange = self._strange + 1 if failure is not None and failure.code in STRANGE_ANSWERS else 0
+        if failure is not None and stops(failure) and self._strange in (0, STRANGE_IN_A_ROW):
+            self._stop = _not_sent(failure)
 
 
 def _not_sent(failure: ProvisioningError) -> ProvisioningError:

@@ -1,8 +1,7 @@
 """Moodle behind the port: what Matricula asks of an LMS, in web service functions of versions 4.2 to 4.5."""
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from domain.lms import (
     LmsCourse,
     LmsEnrolment,
     LmsUser,
+    Membership,
     NewUser,
     Outcome,
     Pair,
@@ -30,7 +30,7 @@ from domain.recovery import NOT_THIS_CALL
 from lms import moodle_answers as shapes
 from lms import moodle_records as records
 from lms.batches import MAX_ITEMS, Kind, deliver, one_by_one
-from lms.failures import failure_of
+from lms.calls import OnCall
 from lms.moodle_answers import (
     CategoryRecord,
     CompletionStatus,
@@ -40,12 +40,14 @@ from lms.moodle_answers import (
     UserRecord,
     Warned,
 )
-from lms.moodle_calls import CallRecord, MoodleCalls, numbered
+from lms.moodle_calls import MoodleCalls, numbered
+from lms.moodle_failures import SITE_INFO, failure_of
 from lms.moodle_fields import seen_fields
+from lms.moodle_groups import joined
 from lms.moodle_reports import PAGE_SIZE, REPORT_SETTINGS, report_page
+from lms.texts import check_echo, is_id
 from runtime.secrets import Secret
 
-GET_SITE = "core_webservice_get_site_info"
 GET_USERS_BY_FIELD = "core_user_get_users_by_field"
 GET_USERS = "core_user_get_users"
 CREATE_USERS = "core_user_create_users"
@@ -61,7 +63,7 @@ GET_REPORT = "core_reportbuilder_retrieve_report"
 # What the token's service must contain; the report only where an integration names one.
 NEEDED_FUNCTIONS = frozenset(
     {
-        GET_SITE,
+        SITE_INFO,
         GET_USERS_BY_FIELD,
         GET_USERS,
         CREATE_USERS,
@@ -89,13 +91,13 @@ class MoodleGateway:
         base_url: str,
         token: Secret,
         *,
-        on_call: Callable[[CallRecord], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._ask = MoodleCalls(client, base_url, token, on_call).ask
         self._own_id = ""
 
     def site(self) -> Site:
-        info = self._ask(GET_SITE, {}, shapes.SITE_INFO)
+        info = self._ask(SITE_INFO, {}, shapes.SITE_INFO)
         self._own_id = str(info.userid)
         functions = frozenset(function.name for function in info.functions)
         return Site(info.siteurl, info.sitename, info.release, self._own_id, functions)
@@ -123,7 +125,7 @@ class MoodleGateway:
         found = self._users(answer.users)
         # The search knows wildcards, and "_" is common in addresses: others it lets in are not asked for.
         if not set("_%\\") & set(email):
-            _check_echo((user.email for user in found), [email])
+            check_echo((user.email for user in found), [email])
         return [user for user in found if user.email.lower() == email.lower()]
 
     def create_users(self, users: Sequence[NewUser]) -> Sequence[Outcome[str]]:
@@ -156,6 +158,9 @@ class MoodleGateway:
         )
         return deliver(kind, enrolments)
 
+    def join(self, memberships: Sequence[Membership]) -> Sequence[Outcome[None]]:
+        return joined(self._ask, memberships)
+
     def courses(self) -> Sequence[LmsCourse]:
         answer = self._ask(GET_COURSES, {"moodlewssettingraw": "1"}, shapes.COURSES)
         found = [record for record in answer if record.format != records.SITE_COURSE]
@@ -163,7 +168,7 @@ class MoodleGateway:
         return [records.as_course(record, categories) for record in found]
 
     def fields(self, user_ids: Sequence[str]) -> SeenFields:
-        return seen_fields(self._ask, [user_id for user_id in user_ids if records.is_id(user_id)])
+        return seen_fields(self._ask, [user_id for user_id in user_ids if is_id(user_id)])
 
     def course_progress(self, user_ids: Sequence[str]) -> Sequence[Outcome[Progress]]:
         return one_by_one(user_ids, self._progress)
@@ -175,7 +180,7 @@ class MoodleGateway:
         return [_completion(status, grades.get(pair)) for pair, status in zip(pairs, statuses, strict=True)]
 
     def report_page(self, report_id: str, page: int) -> ReportPage:
-        if not records.is_id(report_id):
+        if not is_id(report_id):
             raise NeedsAttention("report_unknown", "a report's id is a number")
         fields = {"reportid": report_id, "page": str(page), "perpage": str(PAGE_SIZE)}
         return report_page(self._ask(GET_REPORT, REPORT_SETTINGS | fields, shapes.REPORT, PAGE_SIZE).data, page)
@@ -257,25 +262,13 @@ class MoodleGateway:
 
 def _asked_for(users: Sequence[LmsUser], by: str, values: Sequence[str]) -> list[LmsUser]:
     """The users that hold one of the values. Raises HoldIntegration (wrong_answers) when one holds none (D17)."""
-    _check_echo((getattr(user, by) for user in users), values)
+    check_echo((getattr(user, by) for user in users), values)
     # Databases that compare by collation also find other spellings; the port promises the one given.
     return [user for user in users if getattr(user, by) in values]
 
 
-def _check_echo(answered: Any, asked: Sequence[str]) -> None:
-    alike = {_plain(value) for value in asked}
-    if any(_plain(value) not in alike for value in answered):
-        raise HoldIntegration("wrong_answers", "a look-up brought users that were not asked for")
-
-
-def _plain(text: str) -> str:
-    """The text as the laxest collation sees it: without case, accents and blanks around it."""
-    letters = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()
-
-
 def _check_ids(*ids: str) -> None:
-    if not all(records.is_id(value) for value in ids):
+    if not all(is_id(value) for value in ids):
         raise NeedsAttention("lms_id_invalid", "a Moodle id is a number")
 
 

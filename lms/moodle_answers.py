@@ -105,6 +105,13 @@ class CategoryRecord(_Answer):
     visible: Flag | None = None
 
 
+class GroupRecord(_Answer):
+    """`idnumber` is empty where the group has none."""
+
+    id: int
+    idnumber: str
+
+
 class ListedCourse(_Answer):
     """A course as a visitor finds it, with the ways into it."""
 
@@ -216,6 +223,7 @@ UPDATED = TypeAdapter(Updated)
 NOTHING = TypeAdapter(None)
 COURSES = TypeAdapter(list[CourseRecord])
 CATEGORIES = TypeAdapter(list[CategoryRecord])
+GROUPS = TypeAdapter(list[GroupRecord])
 COURSES_OF_USER = TypeAdapter(list[CourseOfUser])
 COMPLETION = TypeAdapter(CompletionAnswer)
 GRADES = TypeAdapter(GradesAnswer)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from domain.errors import HoldIntegration, NeedsAttention
 from domain.lms import CUSTOM, CustomValue, LmsCourse, LmsEnrolment, LmsUser, NewUser, UserChange
 from lms.moodle_answers import CategoryRecord, CourseRecord, CustomFieldRecord, UserRecord
+from lms.texts import is_email, is_id, is_sendable, problem_of_ids
 
 FIELD_NAMES = {
     "external_key": "idnumber",
@@ -24,14 +25,9 @@ SITE_COURSE = "site"
 GUEST = "guest"
 
 _USERNAME = re.compile(r"[-.@_a-z0-9]{1,100}")
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
-_ID = re.compile(r"[0-9]{1,18}")
 _SHORTNAME = re.compile(r"[A-Za-z0-9_-]+")
 # PHP takes every "<" for a tag that no white space follows, and drops the rest of the text.
 _TAG = re.compile(r"<(?!\s)")
-_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 MAX_NAME, MAX_EMAIL, MAX_KEY = 100, 100, 255
 
 
@@ -101,25 +97,20 @@ def problem_of_change(change: UserChange) -> NeedsAttention | None:
     sent = {name: value for name, value in change.fields.items() if name in FIELD_NAMES}
     texts = {name: value for name, value in sent.items() if isinstance(value, str)}
     ids = {"user_id": change.user_id}
-    return _problem_of_ids(ids) or _problem_of_texts(texts) or _problem_of_custom(_custom_of(change))
+    return problem_of_ids(ids) or _problem_of_texts(texts) or _problem_of_custom(_custom_of(change))
 
 
 def problem_of_enrolment(enrolment: LmsEnrolment) -> NeedsAttention | None:
     """Why Moodle would refuse this enrolment."""
     ids = {"user_id": enrolment.user_id, "course_id": enrolment.course_id, "role": enrolment.role}
-    return _problem_of_ids(ids)
+    return problem_of_ids(ids)
 
 
 def can_exist(by: str, value: str) -> bool:
     """Whether a user may hold this value; one impossible user name or id fails a whole look-up (section 3.3)."""
     if by == "username":
         return _USERNAME.fullmatch(value) is not None
-    return is_id(value) if by == "user_id" else bool(value) and not _UNSENDABLE.search(value)
-
-
-def is_id(value: str) -> bool:
-    """Whether this can be an id of Moodle's."""
-    return _ID.fullmatch(value) is not None
+    return is_id(value) if by == "user_id" else bool(value) and is_sendable(value)
 
 
 def as_user(record: UserRecord, own_id: str) -> LmsUser:
@@ -194,21 +185,17 @@ def _problem_of_texts(texts: Mapping[str, str]) -> NeedsAttention | None:
 
 def _problem_of_text(name: str, value: str) -> NeedsAttention | None:
     if name == "email":
-        return None if len(value) <= MAX_EMAIL and _EMAIL.fullmatch(value) else NeedsAttention("email_invalid", name)
+        return None if len(value) <= MAX_EMAIL and is_email(value) else NeedsAttention("email_invalid", name)
     if len(value) > (MAX_KEY if name == "external_key" else MAX_NAME):
         return NeedsAttention("value_too_long", name)
     unfit = name != "external_key" and (not value.strip() or _TAG.search(value))
-    return NeedsAttention("text_invalid", name) if unfit or _UNSENDABLE.search(value) else None
+    return NeedsAttention("text_invalid", name) if unfit or not is_sendable(value) else None
 
 
 def _problem_of_custom(custom: Mapping[str, str]) -> NeedsAttention | None:
     """A short name with another character fails the whole call (section 3.1)."""
-    unfit = (name for name, value in custom.items() if not _SHORTNAME.fullmatch(name) or _UNSENDABLE.search(value))
+    unfit = (name for name, value in custom.items() if not _SHORTNAME.fullmatch(name) or not is_sendable(value))
     return next((NeedsAttention("text_invalid", CUSTOM + name) for name in unfit), None)
-
-
-def _problem_of_ids(ids: Mapping[str, str]) -> NeedsAttention | None:
-    return _first(None if is_id(value) else NeedsAttention("lms_id_invalid", name) for name, value in ids.items())
 
 
 def _first(problems: Iterable[NeedsAttention | None]) -> NeedsAttention | None:

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from domain.lms import LmsGateway
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
-from lms.moodle_calls import CallRecord
 from lms.moodle_probe import MoodleProbe
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret

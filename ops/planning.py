@@ -13,6 +13,7 @@ from db.configuration import IntegrationRow
 from db.pool import Pool, rehearsal
 from db.rehearsals import Rehearsal, Rehearsed, people_of_payroll, rehearse, tell
 from domain.accounts import (
+    REMOVED,
     Create,
     Leave,
     Link,
@@ -152,6 +153,8 @@ class _Planner:
             held = one.account.applied or self._observed(read.get(user_id))
             if user_id in protected:
                 self._set(one, "parked", "protected_account", f"LMS user {user_id} may not be touched")
+            elif user_id in read and read[user_id].removed:
+                self._set(one, "parked", REMOVED.code, REMOVED.detail)
             elif not held:
                 self._set(one, "parked", "account_gone", f"LMS user {user_id} is not there any more")
             else:

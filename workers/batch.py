@@ -14,7 +14,18 @@ from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, Saved
 from db.failures import UsernameTaken
 from db.guards import GuardStore
 from db.pool import Pool, transaction
-from domain.accounts import MAX_STARTS, Create, Leave, Link, Park, WantedAccount, observed, plan_linked, plan_newcomer
+from domain.accounts import (
+    MAX_STARTS,
+    REMOVED,
+    Create,
+    Leave,
+    Link,
+    Park,
+    WantedAccount,
+    observed,
+    plan_linked,
+    plan_newcomer,
+)
 from domain.addresses import is_pseudo
 from domain.errors import NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsUser, NewUser, UserChange, UserFields
@@ -124,6 +135,9 @@ class Batch(Work):
     def _plan_linked(self, account: ClaimedAccount, read: LmsUser | None) -> None:
         if self.users[account.account_id] in self._protected:
             self.park(account, "protected_account", f"LMS user {self.users[account.account_id]} may not be touched")
+            return
+        if read is not None and read.removed:
+            self.park(account, REMOVED.code, REMOVED.detail)
             return
         held = account.applied or (observed(read, self._maps) if read else None)
         if held is None:
@@ -249,17 +263,17 @@ class Batch(Work):
         crashpoint("user.outcome_committed")
         self.links += links
         for link in links:
-            self.changes[link.account_id] = (
-                {"suspended": True} if wanted_of(self.accounts[link.account_id]).suspended else {}
-            )
+            # One that was read back may differ: made suspended, for example.
+            wanted = wanted_of(self.accounts[link.account_id])
+            self.changes[link.account_id] = plan_linked(wanted, link.user_id, link.applied).changes
         self._explain(refused)
 
     def _new_user(self, account: ClaimedAccount) -> NewUser:
         wanted = wanted_of(account)
         password = self.site.preset_password.reveal() if self.site.preset_password else None
         if password is None and is_pseudo(wanted.email):
-            # The LMS would mail a password to an address that nobody reads (R63).
-            password = f"{secrets.token_urlsafe(24)}aA1-"
+            # The LMS would mail a password to an address that nobody reads (R63). TalentLMS takes 30 letters at most.
+            password = f"{secrets.token_urlsafe(18)}aA1-"
         return NewUser(
             username=self._chosen[account.account_id],
             email=wanted.email,

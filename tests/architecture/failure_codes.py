@@ -94,7 +94,7 @@ def _expressions(tree: ast.Module) -> Iterator[ast.expr]:
         if isinstance(node, ast.Call):
             yield from _in_call(node)
         elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and _name(node.elts[0]) in ERRORS:
-            # A family beside its code: how lms.failures writes down what answers mean.
+            # A family beside its code: how lms.moodle_failures writes down what answers mean.
             yield from [] if _name(node.elts[1]) in ERRORS else [node.elts[1]]
         elif isinstance(node, ast.FunctionDef) and node.name in REASONS:
             yield from _answers(node)

@@ -9,13 +9,14 @@ import httpx
 
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, UnknownOutcome
 from domain.lms import Completion, LmsCourse, LmsField, LmsGateway
+from lms.calls import CallRecord
 from lms.failures import retry_after
 from lms.moodle import MoodleGateway
-from lms.moodle_calls import CallRecord
 from runtime.secrets import Secret
 from simulators.faults import Fault
 from simulators.learners import Learners
 from simulators.moodle import MoodleSite, moodle_site
+from simulators.moodle.state import Group
 from simulators.wire import Request
 from tests.support.fake_lms import FakeLms
 
@@ -37,6 +38,7 @@ FUNCTIONS = {
     "create_users": "core_user_create_users",
     "update_users": "core_user_update_users",
     "enrol": "enrol_manual_enrol_users",
+    "join": "core_group_add_group_members",
     "find_users": "core_user_get_users_by_field",
 }
 
@@ -45,6 +47,12 @@ class Stand(Protocol):
     """A system with the two courses above and nobody in it, and the ways to disturb it."""
 
     gateway: LmsGateway
+
+    def add_group(self, course_id: str, key: str) -> None:
+        """The course has a group of this key, with nobody in it."""
+
+    def members(self, course_id: str, key: str) -> list[str]:
+        """Who is in the group, each as often as they were put there."""
 
     def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
         """The user has completed the course."""
@@ -81,6 +89,13 @@ class FakeStand:
         self.lms = FakeLms(courses=courses, profile=PROFILE)
         self.gateway: LmsGateway = self.lms
 
+    def add_group(self, course_id: str, key: str) -> None:
+        self.lms.groups[course_id, key] = set()
+
+    def members(self, course_id: str, key: str) -> list[str]:
+        joins = [effect for effect in self.lms.effects if effect[0] == "join"]
+        return [user_id for _, user_id, course, group in joins if (course, group) == (course_id, key)]
+
     def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
         self.lms.complete(user_id, course_id, Completion(at, Decimal(grade), {}))
 
@@ -109,6 +124,15 @@ class MoodleStand:
         self.site = moodle_site(courses=COURSES, token=TOKEN, release=release, **site)
         self.records: list[CallRecord] = []
         self.gateway: LmsGateway = moodle_gateway(self.site, self.records.append)
+
+    def add_group(self, course_id: str, key: str) -> None:
+        number = len(self.site.state.groups) + 1
+        self.site.state.groups[number] = Group(number, int(course_id), f"Group {number}", idnumber=key)
+
+    def members(self, course_id: str, key: str) -> list[str]:
+        groups = {g.id for g in self.site.state.groups.values() if (str(g.course), g.idnumber) == (course_id, key)}
+        effects = self.site.ledger.effects("group member added")
+        return [str(effect["user"]) for effect in effects if effect["group"] in groups]
 
     def complete(self, user_id: str, course_id: str, at: datetime, grade: int) -> None:
         Learners(self.site).complete(int(user_id), int(course_id), grade=grade, at=at.timestamp())

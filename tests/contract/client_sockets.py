@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
-from lms.moodle_calls import CallRecord
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 from tests.contract.client_sites import TOKEN

@@ -16,7 +16,18 @@ from domain.errors import (
     ProvisioningError,
     UnknownOutcome,
 )
-from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, Outcome, Pair, Progress, UserChange
+from domain.lms import (
+    Done,
+    Failed,
+    LmsEnrolment,
+    LmsUser,
+    Membership,
+    NewUser,
+    Outcome,
+    Pair,
+    Progress,
+    UserChange,
+)
 from tests.contract.client_sites import NOON, STANDS, Stand
 
 FIRE, LAW = "2", "3"
@@ -128,6 +139,7 @@ def test_nothing_to_do_is_done(stand: Stand) -> None:
     assert list(stand.gateway.create_users([])) == []
     assert list(stand.gateway.update_users([])) == []
     assert list(stand.gateway.enrol([])) == []
+    assert list(stand.gateway.join([])) == []
     assert list(stand.gateway.course_progress([])) == []
     assert list(stand.gateway.completions([])) == []
 
@@ -238,6 +250,41 @@ def test_an_enrolment_that_cannot_be_costs_only_itself(stand: Stand) -> None:
     assert codes(stand.gateway.completions([Pair(ids[2], FIRE), Pair(ids[1], LAW)])) == ["done", "done"]
 
 
+def test_joining_a_group_again_changes_nothing(stand: Stand) -> None:
+    """R130, I4."""
+    stand.add_group(FIRE, "NIGHT")
+    [user_id] = made(stand, 1)
+    stand.gateway.enrol([place(user_id)])
+    for _ in range(3):
+        assert stand.gateway.join([Membership(user_id, FIRE, "NIGHT")]) == [Done(None)]
+    assert stand.members(FIRE, "NIGHT") == [user_id]
+
+
+def test_a_group_that_does_not_exist_costs_only_its_own_people(stand: Stand) -> None:
+    """R131."""
+    stand.add_group(FIRE, "NIGHT")
+    ids = made(stand, 2)
+    stand.gateway.enrol([place(user_id) for user_id in ids])
+    outcomes = stand.gateway.join(
+        [Membership(ids[1], FIRE, "NIGHT"), Membership(ids[0], FIRE, "DAY"), Membership("999999", FIRE, "NIGHT")]
+    )
+    assert codes(outcomes) == ["done", "group_unknown", "user_gone"]
+    assert families(outcomes) == {NeedsAttention}
+    assert stand.members(FIRE, "NIGHT") == [ids[1]]
+
+
+@pytest.mark.parametrize("effect", [True, False])
+def test_a_lost_answer_to_a_join_is_healed_by_sending_it_again(stand: Stand, effect: bool) -> None:
+    """D5, D6, I4."""
+    stand.add_group(FIRE, "NIGHT")
+    [user_id] = made(stand, 1)
+    stand.gateway.enrol([place(user_id)])
+    stand.lose_answer("join", effect=effect)
+    assert families(stand.gateway.join([Membership(user_id, FIRE, "NIGHT")])) == {UnknownOutcome}
+    assert codes(stand.gateway.join([Membership(user_id, FIRE, "NIGHT")])) == ["done"]
+    assert stand.members(FIRE, "NIGHT") == [user_id]
+
+
 def test_all_courses_come_hidden_ones_included(stand: Stand) -> None:
     told = {
         (c.course_id, c.code, c.short_name, c.title, c.visible, c.tracks_completion) for c in stand.gateway.courses()
@@ -325,6 +372,7 @@ def test_a_refused_token_holds_everything_at_once(stand: Stand) -> None:
         stand.gateway.create_users(people(150)[2:]),
         stand.gateway.update_users([UserChange(user_id, {"last_name": "Berg"}) for user_id in ids]),
         stand.gateway.enrol([place(user_id) for user_id in ids]),
+        stand.gateway.join([Membership(user_id, FIRE, "NIGHT") for user_id in ids]),
     ):
         assert set(codes(outcomes)) == {"token_refused"}
         assert families(outcomes) == {HoldIntegration}

@@ -26,6 +26,7 @@ SITE = recording("4.4/site_info")
 CATEGORIES = recording("4.4/categories_all")
 
 CREATE, UPDATE, ENROL = "core_user_create_users", "core_user_update_users", "enrol_manual_enrol_users"
+GROUPS, JOIN = "core_group_get_course_groups", "core_group_add_group_members"
 STATUS, GRADES = "core_completion_get_course_completion_status", "gradereport_user_get_grade_items"
 REPORT, SITE_INFO = "core_reportbuilder_retrieve_report", "core_webservice_get_site_info"
 
@@ -60,6 +61,8 @@ MEANING: dict[str, tuple[type[ProvisioningError], str]] = {
 MEANING_IN: dict[tuple[str, str], tuple[type[ProvisioningError], str]] = {
     (ENROL, "invalidparameter"): (NeedsAttention, "course_unknown"),
     (ENROL, "codingerror"): (NeedsAttention, "user_gone"),
+    (JOIN, "invalidparameter"): (NeedsAttention, "not_in_course"),
+    (JOIN, "invalidrecord"): (NeedsAttention, "group_unknown"),
     (STATUS, "invalidrecord"): (NeedsAttention, "course_unknown"),
     (GRADES, "invalidrecord"): (NeedsAttention, "course_unknown"),
     (REPORT, "invalidrecord"): (NeedsAttention, "report_unknown"),
@@ -86,6 +89,8 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     CREATE: shapes.CREATED,
     UPDATE: shapes.UPDATED,
     ENROL: shapes.NOTHING,
+    GROUPS: shapes.GROUPS,
+    JOIN: shapes.NOTHING,
     "core_course_get_courses": shapes.COURSES,
     "core_course_get_categories": shapes.CATEGORIES,
     "core_enrol_get_users_courses": shapes.COURSES_OF_USER,
@@ -118,7 +123,7 @@ def failure_for(found: Recording, shape: TypeAdapter[Any] | None = None) -> Prov
 
 def test_the_recordings_are_there() -> None:
     """Guards the parametrised tests below against an empty folder."""
-    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 200)
+    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 204)
 
 
 @pytest.mark.parametrize("found", EXCEPTIONS, ids=name_of)
@@ -152,8 +157,8 @@ def test_every_recorded_success_of_a_function_we_call_is_read(found: Recording) 
     assert _contained(shown, found.answer)
 
 
-@pytest.mark.parametrize("found", [f for f in SUCCESSES if f.function != ENROL], ids=name_of)
-def test_null_is_a_success_of_no_function_but_enrol(found: Recording) -> None:
+@pytest.mark.parametrize("found", [f for f in SUCCESSES if f.function not in (ENROL, JOIN)], ids=name_of)
+def test_null_is_a_success_of_no_function_but_enrol_and_join(found: Recording) -> None:
     """D11."""
     null = Recording(found.name, found.function, {}, 200, {}, "null", None)
     failure = failure_for(null, SHAPES[found.function])
@@ -161,10 +166,11 @@ def test_null_is_a_success_of_no_function_but_enrol(found: Recording) -> None:
     assert (type(failure), failure.code) == (family, "lms_unexpected_answer")
 
 
+@pytest.mark.parametrize("function", [ENROL, JOIN])
 @pytest.mark.parametrize("body", ["", "[]", "{}", '""', "true"])
-def test_an_enrol_call_succeeds_with_null_only(body: str) -> None:
+def test_an_enrol_or_join_call_succeeds_with_null_only(body: str, function: str) -> None:
     """D11."""
-    failure = failure_for(Recording("made up", ENROL, {}, 200, {}, body, None), shapes.NOTHING)
+    failure = failure_for(Recording("made up", function, {}, 200, {}, body, None), shapes.NOTHING)
     assert (type(failure), failure.code) == (UnknownOutcome, "lms_unexpected_answer")
 
 

@@ -14,8 +14,8 @@ from domain.errors import (
     ProvisioningError,
 )
 from domain.lms import LmsEnrolment, UserChange
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
-from lms.moodle_calls import CallRecord
 from lms.transport import MAX_BODY, build_client
 from runtime.logs import QUIET
 from runtime.secrets import Secret

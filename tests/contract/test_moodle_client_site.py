@@ -11,7 +11,7 @@ from domain.errors import (
     UnknownOutcome,
 )
 from domain.lms import Done, Failed, LmsEnrolment, UserChange
-from lms.moodle_calls import CallRecord
+from lms.calls import CallRecord
 from simulators.faults import Fault
 from simulators.moodle import MoodleSite, add_user, moodle_site
 from tests.contract.client_faults import ANN, CREATE, ENROL, LOOK_UP, UPDATE, accounts, failure_of, kind

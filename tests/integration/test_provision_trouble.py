@@ -4,6 +4,7 @@ When the site is away, refuses us, or does not say what it did: nothing is lost,
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,6 +139,34 @@ def test_moodle_holds_each_person_once_whatever_was_heard_of_the_create(pool: Po
     assert bench.column("select distinct state from account") == ["settled"]
     assert bench.column("select distinct state from placement") == ["settled"]
     assert bench.failures() == []
+
+
+def test_a_user_made_suspended_whose_answer_was_lost_is_activated(pool: Pool) -> None:
+    """D5: some LMSs wait for a confirmed address; what is read back is brought in line like any other."""
+    lms = Meddling(courses=lms_courses())
+    lms.fail("create_users", UnknownOutcome("lms_no_answer"), effect="now")
+
+    def wait_for_confirmation() -> None:
+        lms.users = {user_id: replace(user, suspended=True) for user_id, user in lms.users.items()}
+
+    lms.after_create = wait_for_confirmation
+    Workbench(pool, lms).done(*hires(1))
+    assert [user.suspended for user in lms.users.values()] == [False]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_person_whose_account_can_be_restored_costs_nobody_else_anything(pool: Pool, linked: bool) -> None:
+    """R141: parked for the LMS's staff, found or linked; nobody is made a second time."""
+    lms = fake()
+    bench = Workbench(pool, lms)
+    if linked:
+        bench.done(hired("E-1"))
+    [old] = lms.users.values() if linked else [LmsUser("7", "noor", "noor1@example.org")]
+    lms.users = {old.user_id: replace(old, removed=True, protected=True)}
+    bench.done(updated("E-1", last_name="Berg"), hired("E-2"))
+    assert bench.failures() == [("account", "user_soft_deleted")]
+    assert [user.username for user in lms.users.values() if not user.removed]
+    assert created(lms) == (2 if linked else 1)
 
 
 # The site as a whole

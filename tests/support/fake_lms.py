@@ -30,6 +30,7 @@ from domain.lms import (
     LmsEnrolment,
     LmsField,
     LmsUser,
+    Membership,
     NewUser,
     Outcome,
     Pair,
@@ -62,7 +63,9 @@ class FakeLms:
 
     Report "1" tells all completions; `reports` may hold others. `calls` lists (method, number of items) as they came.
     `profile` holds the users' fields; as Moodle does, it ignores others and stores nothing for an unknown option.
-    `effects` lists what was done: ("create", username), ("update", user id), ("enrol", user id, course id).
+    `groups` holds the members of each group, by course id and key.
+    `effects` lists what was done: ("create", username), ("update", user id), ("enrol", user id, course id),
+    ("join", user id, course id, group key).
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class FakeLms:
         self.users = {user.user_id: user for user in users}
         self.all_courses = list(courses)
         self.enrolments: dict[Pair, LmsEnrolment] = {}
+        self.groups: dict[tuple[str, str], set[str]] = {}
         self.completed: dict[Pair, Completion] = {}
         self.finished: set[Pair] = set()
         self.reports: dict[str, list[ReportRow]] = {}
@@ -134,6 +138,9 @@ class FakeLms:
 
     def enrol(self, enrolments: Sequence[LmsEnrolment]) -> Sequence[Outcome[None]]:
         return self._write("enrol", enrolments, self._enrol)
+
+    def join(self, memberships: Sequence[Membership]) -> Sequence[Outcome[None]]:
+        return self._write("join", memberships, self._join)
 
     def courses(self) -> Sequence[LmsCourse]:
         self._read("courses", [None])
@@ -198,6 +205,17 @@ class FakeLms:
         self.enrolments[Pair(enrolment.user_id, enrolment.course_id)] = enrolment
         self.effects.append(("enrol", enrolment.user_id, enrolment.course_id))
 
+    def _join(self, membership: Membership) -> None:
+        members = self.groups.get((membership.course_id, membership.group_key))
+        if members is None:
+            raise NeedsAttention("group_unknown")
+        self._user(membership.user_id)
+        if Pair(membership.user_id, membership.course_id) not in self.enrolments:
+            raise NeedsAttention("not_in_course")
+        if membership.user_id not in members:
+            members.add(membership.user_id)
+            self.effects.append(("join", membership.user_id, membership.course_id, membership.group_key))
+
     def _completed_rows(self) -> list[ReportRow]:
         codes = {course.course_id: course.code for course in self.all_courses}
         rows = [(self.users[pair.user_id].external_key, codes[pair.course_id], c) for pair, c in self.completed.items()]
@@ -222,6 +240,8 @@ class FakeLms:
     def _user(self, user_id: str) -> LmsUser:
         if user_id not in self.users:
             raise NeedsAttention("user_gone")
+        if self.users[user_id].removed:
+            raise NeedsAttention("user_soft_deleted")
         return self.users[user_id]
 
     def _read(self, method: str, items: Sequence[Any]) -> None:

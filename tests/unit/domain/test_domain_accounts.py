@@ -259,6 +259,24 @@ def test_a_mark_that_may_not_link_still_prevents_a_second_user_with_it(
 
 
 @pytest.mark.parametrize("match_by", [BOTH, ("email",), ()])
+@pytest.mark.parametrize("marks", [{}, {"email": "", "external_key": "E-1002"}])
+def test_nobody_is_made_in_the_place_of_a_user_who_can_be_restored(match_by: tuple[str, ...], marks: Any) -> None:
+    """R141: deleted is not absent; the LMS's staff decide."""
+    removed = lms_user("", removed=True, protected=True, **marks)
+
+    decided = plan([removed], match_by=match_by)
+
+    assert isinstance(decided, Park)
+    assert decided.code == "user_soft_deleted"
+
+
+def test_a_leaver_whose_account_was_deleted_needs_nothing() -> None:
+    removed = lms_user("", removed=True, protected=True)
+
+    assert plan_unlinked(wanted(wanted_if_absent=False), [removed], match_by=BOTH, ours=False) == Leave()
+
+
+@pytest.mark.parametrize("match_by", [BOTH, ("email",), ()])
 def test_a_user_that_we_may_have_made_is_ours_whatever_the_match_order(match_by: tuple[str, ...]) -> None:
     """D5, D21: after a create whose answer was lost, the key says whose it is."""
     made = lms_user(external_key="E-1002", first_name="Noor", last_name="van der Meer")

@@ -1,6 +1,7 @@
 """How batches are cut, split and ended."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -224,3 +225,45 @@ def test_a_fact_about_one_item_ends_nothing() -> None:
         return number
 
     assert [failure is None for failure in failures(one_by_one(range(4), ask))] == [True, False, True, False]
+
+
+def test_an_item_in_doubt_ends_the_asking_and_those_behind_it_are_not_in_doubt() -> None:
+    """D5."""
+
+    def ask(_number: int) -> int:
+        raise UnknownOutcome("lms_no_answer")
+
+    outcomes = failures(one_by_one(range(3), ask))
+    assert [type(failure) for failure in outcomes] == [UnknownOutcome, LmsUnavailable, LmsUnavailable]
+
+
+def test_in_a_pool_outcomes_keep_their_places() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = one_by_one(range(40), lambda number: number * 2, spread=pool.map)
+    assert outcomes == [Done(number * 2) for number in range(40)]
+
+
+def test_in_a_pool_items_of_one_key_keep_their_order() -> None:
+    asked: list[int] = []
+
+    def ask(number: int) -> None:
+        asked.append(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        one_by_one(range(40), ask, key=lambda number: number % 3, spread=pool.map)
+    for rest in range(3):
+        assert [number for number in asked if number % 3 == rest] == list(range(rest, 40, 3))
+
+
+@pytest.mark.parametrize("failure", SITE_WIDE)
+def test_in_a_pool_a_refusal_ends_the_asking_too(failure: ProvisioningError) -> None:
+    """E1: at most the calls that were under way."""
+    asked: list[int] = []
+
+    def ask(number: int) -> int:
+        asked.append(number)
+        raise failure
+
+    with ThreadPoolExecutor(4) as pool:
+        assert failures(one_by_one(range(400), ask, spread=pool.map)) == [failure] * 400
+    assert len(asked) <= 4

@@ -22,12 +22,10 @@ from lms.failures import (
     LEAST_WAIT,
     MOST_WAIT,
     WRITES,
-    exception_failure,
-    failure_of,
-    read_answer,
     retry_after,
     transport_failure,
 )
+from lms.moodle_failures import exception_failure, failure_of, read_answer
 
 CREATE, LOOK_UP, SITE_INFO = "core_user_create_users", "core_user_get_users", "core_webservice_get_site_info"
 DATE = "Sat, 21 Nov 2026 19:33:47 GMT"
