@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from psycopg.rows import tuple_row
-
 from db.statements import statements
 from db.store import IntegrationStore
 from domain.accounts import WantedAccount
@@ -76,6 +74,11 @@ class ClaimedPlacement:
     attempts: int
     running_for: timedelta | None
     due: bool
+    too_late: bool
+    grouped: str | None
+    group_due: bool
+    group_attempts: int
+    group_running_for: timedelta | None
     lms_course_id: str | None
 
 
@@ -116,14 +119,36 @@ class PlacementEnd:
     held_for: Operation | None = None
 
 
+@dataclass(slots=True)
+class MembershipEnd:
+    """How putting a person into a group ended: they are in it, it is due again, or it is parked."""
+
+    placement: ClaimedPlacement
+    grouped: str | None = None
+    code: str | None = None
+    wait: timedelta | None = None
+    burnt: bool = True
+    held_for: Operation | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that needs a person."""
 
-    kind: Literal["account", "placement", "integration", "course", "guard"]
+    kind: Literal["account", "placement", "membership", "integration", "course", "guard"]
     subject_id: str
     code: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """That somebody was enrolled: closed, without follow-up, made by us (R136)."""
+
+    employee_key: str
+    enrolment_key: str
+    course_code: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +236,13 @@ class WorkStore(IntegrationStore):
         )
         return {row[0] for row in rows}
 
-    def record(self, token: int, accounts: Sequence[AccountEnd], placements: Sequence[PlacementEnd]) -> set[int]:
+    def record(
+        self,
+        token: int,
+        accounts: Sequence[AccountEnd],
+        placements: Sequence[PlacementEnd],
+        memberships: Sequence[MembershipEnd] = (),
+    ) -> set[int]:
         """
         How everything ended; the lease is over.
 
@@ -220,6 +251,8 @@ class WorkStore(IntegrationStore):
         """
         if placements:
             self._record_placements(token, placements)
+        if memberships:
+            self._record_memberships(token, memberships)
         rows = self._rows(
             "record_accounts",
             token=token,
@@ -250,6 +283,37 @@ class WorkStore(IntegrationStore):
             provisioned=[end.applied is not None for end in ends],
             held_for=[end.held_for for end in ends],
         )
+
+    def _record_memberships(self, token: int, ends: Sequence[MembershipEnd]) -> None:
+        self._rows(
+            "record_memberships",
+            token=token,
+            ids=[end.placement.placement_id for end in ends],
+            grouped=[end.grouped for end in ends],
+            codes=[end.code for end in ends],
+            waits=[end.wait for end in ends],
+            attempts=[int(end.burnt) for end in ends],
+            held_for=[end.held_for for end in ends],
+        )
+
+    def log_contacts(self, tenant: str, contacts: Sequence[Contact]) -> dict[str, int]:
+        """
+        That these enrolments were provisioned (R135, R136).
+
+        Returns:
+            The contact log's number by enrolment key; those that had one already are left out.
+        """
+        if not contacts:
+            return {}
+        rows = self._rows(
+            "log_contacts",
+            tenant=tenant,
+            employees=[contact.employee_key for contact in contacts],
+            enrolments=[contact.enrolment_key for contact in contacts],
+            courses=[contact.course_code for contact in contacts],
+            texts=[contact.text for contact in contacts],
+        )
+        return dict(rows)
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
         if problems:
@@ -332,14 +396,6 @@ class WorkStore(IntegrationStore):
 
     def release(self) -> bool:
         return bool(self._rows("release"))
-
-    def now(self) -> datetime:
-        """The database's time: the one clock that all processes share."""
-        cursor = self._db.cursor(row_factory=tuple_row)
-        row = cursor.execute("select now()").fetchone()
-        assert row is not None  # noqa: S101 - select without from has a row
-        now: datetime = row[0]
-        return now
 
 
 def _claimed(row: tuple[Any, ...]) -> ClaimedAccount:

@@ -150,16 +150,20 @@ def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
         return
     enabled = store.enabled_payrolls()
     details = store.payroll_details()
+    courses = store.courses(people)
+    enrolled = any(facts.enrolments for facts in people)
+    now = store.now()
     for integration in store.integrations():
         accounts = {
             facts.employee_key: account_state(facts, integration.settings, enabled, details) for facts in people
         }
         changed = store.want_accounts(integration, accounts)
         ids = store.account_ids(integration, list(accounts))
+        provisioned = store.provisioned(integration, list(accounts)) if enrolled else set()
         placements = [
             (ids[facts.employee_key], state)
             for facts in people
-            for state in placement_states(facts.enrolments, integration.settings)
+            for state in placement_states(facts, integration.settings, courses, now, provisioned)
         ]
         if placements:
             moved = store.want_placements(integration, placements)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from db.accounts import WorkStore
 from db.failures import translated
 from db.pool import Db
 from db.statements import statements
 from db.store import Store
 from db.sync_runs import ask_by_name
+from domain.announcements import enrolment_refused
 from domain.events import Course, CourseEnrolment, Employee, Event, Freshness, Payroll
 from domain.fields import FIELD_CODES, as_seen
 from domain.integration import IntegrationSettings
@@ -298,16 +300,52 @@ class FactStore(Store):
             wanted=[s.wanted.model_dump_json() for _, s in states],
             refusals=[s.refusal for _, s in states],
             not_before=[s.not_before for _, s in states],
+            not_after=[s.not_after for _, s in states],
+            decisions=[_decision(s, integration.settings_version) for _, s in states],
         )
         if changed:
             self._rows("resolve_placement_failures", ids=[str(row[1]) for row in changed])
+            self._announce_refusals(integration, changed, {s.enrolment_key: s for _, s in states})
         return {row[0] for row in changed}
+
+    def _announce_refusals(
+        self, integration: IntegrationRow, changed: Sequence[tuple[Any, ...]], states: Mapping[str, PlacementState]
+    ) -> None:
+        refused = [(states[key], revision) for _, _, key, code, revision in changed if code is not None]
+        if refused:
+            now = self.now()
+            WorkStore(self._db, integration.integration_id).announce(
+                [
+                    enrolment_refused(
+                        state, revision, tenant=self._tenant, integration=integration.settings.name, at=now
+                    )
+                    for state, revision in refused
+                ]
+            )
+
+    def courses(self, people: Iterable[PersonFacts]) -> dict[tuple[str, str], Course]:
+        """HR's word on the courses that these people are enrolled in, by code and integration name."""
+        codes = sorted({enrolment.course_code for facts in people for enrolment in facts.enrolments})
+        rows = self._rows("courses_of", codes=codes) if codes else []
+        return {(code, integration): Course.model_validate(data) for code, integration, data in rows}
+
+    def provisioned(self, integration: IntegrationRow, keys: Sequence[str]) -> set[str]:
+        """The enrolments of these people that have been provisioned."""
+        rows = self._rows("provisioned_of", integration_id=integration.integration_id, keys=list(keys))
+        return {key for (key,) in rows}
 
     def wake_accounts(self, account_ids: Iterable[int]) -> None:
         self._rows("wake_accounts", ids=list(account_ids))
 
     def due_integrations(self, account_ids: Iterable[int]) -> set[int]:
         return {row[0] for row in self._rows("due_integrations", ids=list(account_ids))}
+
+
+def _decision(state: PlacementState, settings_version: int) -> str:
+    conditions = [
+        {"condition": f.condition, "required": f.required, "holds": f.holds, "value": f.value} for f in state.conditions
+    ]
+    return json.dumps({"settings_version": settings_version, "conditions": conditions})
 
 
 def _freshness(events: Sequence[Event]) -> dict[str, list[Any]]:

@@ -54,7 +54,7 @@ create table integration_check (                     -- the last self-check, lin
     state           text not null check (state in ('ok', 'failed', 'warning', 'not checked')),
     detail          text not null default '',
     code            text not null default '',
-    holds           text not null default '' check (holds in ('', 'results', 'create_users', 'update_users', 'enrol', 'everything')),
+    holds           text not null default '' check (holds in ('', 'results', 'create_users', 'update_users', 'enrol', 'join', 'everything')),
     since           timestamptz not null default now(),
     checked_at      timestamptz not null default now(),
     primary key (integration_id, name)
@@ -62,7 +62,7 @@ create table integration_check (                     -- the last self-check, lin
 
 create table operation_hold (                        -- what the site refuses while everything else goes on (E3)
     integration_id  bigint not null references integration,
-    operation       text not null check (operation in ('create_users', 'update_users', 'enrol')),
+    operation       text not null check (operation in ('create_users', 'update_users', 'enrol', 'join')),
     code            text not null,
     since           timestamptz not null default now(),
     probe_at        timestamptz not null,            -- no call of this kind before
@@ -266,7 +266,7 @@ create table account (                               -- one person in one integr
     settings_version  integer not null,
     revision          integer not null default 1,    -- grows with every change of what is wanted
     lms_user_id       text,
-    link              text check (link in ('created', 'external_key', 'email', 'username', 'given')),
+    link              text check (link in ('created', 'lms_id', 'external_key', 'email', 'username', 'given')),
     linked_at         timestamptz,
     refused           text[] not null default '{}',  -- LMS users that a person said are somebody else
     suspended_at      timestamptz,                   -- when a suspension last passed the guard unasked
@@ -309,7 +309,14 @@ create table placement (                             -- one enrolment in one int
     applied           jsonb,                         -- the enrolment as last written
     revision          integer not null default 1,
     lms_course_id     text,
+    decision          jsonb,                         -- the conditions as they were found, and the settings' version
+    not_after         timestamptz,                   -- not provisioned any more after this (R124)
     provisioned_at    timestamptz,                   -- first time the LMS held it
+    grouped           text,                          -- the key of the group that the person was put into for it
+    group_due_at      timestamptz,                   -- putting them into the group is a step of its own (R131)
+    group_code        text,                          -- why that is parked
+    group_attempts    integer not null default 0,
+    group_first_at    timestamptz,
     completed         boolean not null default false,
     finished_since    timestamptz,                   -- all done but not yet called complete by the LMS: first seen
     due_at            timestamptz,
@@ -319,13 +326,31 @@ create table placement (                             -- one enrolment in one int
     changed_at        timestamptz not null default now(),
     unique (integration_id, enrolment_key),
     check ((state in ('parked', 'not_wanted')) = (code is not null)),
-    check ((state = 'due') = (due_at is not null))
+    check ((state = 'due') = (due_at is not null)),
+    check (group_due_at is null or group_code is null)
 );
 create index placement_by_account on placement (account_id);
 create index placement_by_course on placement (integration_id, course_code) where state = 'parked';
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
 create index placement_held on placement (integration_id, held_for) where held_for is not null;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
+
+create table contact_log (                           -- that an enrolment was provisioned; the guard against a second time
+    contact_id      bigint generated always as identity primary key,
+    tenant          text not null,
+    integration_id  bigint not null references integration,
+    employee_key    text not null,
+    enrolment_key   text not null,
+    course_code     text not null,
+    at              timestamptz not null default now(),
+    text            text not null,
+    deleted_at      timestamptz,                     -- taken back by a person: the enrolment is provisioned again (R137)
+    deleted_by      text,
+    reason          text,
+    check ((deleted_at is null) = (deleted_by is null)),
+    check ((deleted_at is null) = (reason is null))
+);
+create unique index contact_log_once on contact_log (integration_id, enrolment_key) where deleted_at is null;
 
 create table guard (                                 -- more suspensions at once than pass unasked
     guard_id        bigint generated always as identity primary key,
@@ -415,7 +440,7 @@ create table failure (
     failure_id      bigint generated always as identity primary key,
     tenant          text,
     integration_id  bigint references integration,
-    subject_kind    text not null check (subject_kind in ('account', 'placement', 'inbox', 'integration', 'course', 'guard')),
+    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration', 'course', 'guard')),
     subject_id      text not null,
     code            text not null,
     detail          text not null default '',

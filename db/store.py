@@ -1,5 +1,6 @@
 """What every store has in common: named statements in one transaction, all with the same fixed values."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from psycopg.rows import tuple_row
@@ -21,6 +22,14 @@ class Store:
         cursor = self._db.cursor(row_factory=tuple_row)
         cursor.execute(self.sql[statement], self._fixed | values)
         return cursor.fetchall() if cursor.description else []
+
+    def now(self) -> datetime:
+        """The database's time: the one clock that all processes share."""
+        cursor = self._db.cursor(row_factory=tuple_row)
+        row = cursor.execute("select now()").fetchone()
+        assert row is not None  # noqa: S101 - select without from has a row
+        now: datetime = row[0]
+        return now
 
 
 class IntegrationStore(Store):

@@ -26,7 +26,7 @@ SUSPENDED_BY_STATUS: Mapping[str, bool] = {
 }
 """HR's statuses, and whether the LMS user is suspended (R55)."""
 
-Mark = Literal["external_key", "email", "username"]
+Mark = Literal["lms_id", "external_key", "email", "username"]
 """What an LMS user may be known by."""
 
 
@@ -39,6 +39,9 @@ class WantedAccount(BaseModel):
         linked_only: Only an account that is linked already is suspended, and nothing else of it changes: for people
             who no longer belong here, were erased, or left with facts too poor to find them by.
         out_of_scope: Why the person does not belong to the integration any more.
+        known_id: The LMS user that HR itself holds this person to be; anything may stand there (R138, R140).
+        keyless: The LMS has no place for the external key.
+        leave_found: An account that was there before us is left as it was found, but for its suspension.
         custom: What the mapped profile fields should hold; all others are never written (R30, R42).
         skipped: Mapped fields that hold what cannot be sent.
     """
@@ -54,12 +57,20 @@ class WantedAccount(BaseModel):
     wanted_if_absent: bool = True
     linked_only: bool = False
     out_of_scope: str | None = None
+    known_id: str = ""
+    keyless: bool = False
+    leave_found: bool = False
     custom: dict[str, str] = {}
     skipped: tuple[FieldProblem, ...] = ()
 
-    def fields(self) -> UserFields:
-        """What is kept up to date; the user name is not, because people know theirs by heart."""
-        if self.linked_only:
+    def fields(self, *, created: bool = True) -> UserFields:
+        """
+        What is kept up to date; the user name is not, because people know theirs by heart.
+
+        Args:
+            created: Whether we made the account, or found it.
+        """
+        if self.linked_only or (self.leave_found and not created):
             return {"suspended": self.suspended}
         standard: UserFields = {
             "external_key": self.external_key,
@@ -68,7 +79,15 @@ class WantedAccount(BaseModel):
             "last_name": self.last_name,
             "suspended": self.suspended,
         }
+        if self.keyless:
+            del standard["external_key"]
         return standard | {CUSTOM + name: value for name, value in self.custom.items()}
+
+    def is_made(self, user: LmsUser) -> bool:
+        """Whether a user with the name we chose is the one we made: by the key or, without one, by the address."""
+        if self.keyless:
+            return email_key(user.email) == email_key(self.email)
+        return user.external_key == self.external_key
 
 
 def suspended_if_linked(employee_key: str, out_of_scope: str | None = None) -> WantedAccount:
@@ -143,11 +162,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """This LMS user is the person; bring `changes` in line."""
+    """
+    This LMS user is the person; bring `changes` in line.
+
+    `notice` says what is odd about it without being in the way (R143).
+    """
 
     user_id: str
     how: Mark
     changes: UserFields
+    notice: "Park | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +200,14 @@ Plan = Create | Link | Update | Leave | Park
 REMOVED = Park("user_soft_deleted", "the account was deleted in the LMS, which still has it and takes no second one")
 
 
-def plan_linked(wanted: WantedAccount, user_id: str, applied: UserFields) -> Update:
+def is_looked_for(wanted: WantedAccount, settings: People, *, enrolment_due: bool) -> bool:
+    """Whether somebody without a link is looked for, and made if absent, now."""
+    return not wanted.linked_only and (settings.accounts_for == "everyone" or enrolment_due)
+
+
+def plan_linked(wanted: WantedAccount, user_id: str, applied: UserFields, *, created: bool = True) -> Update:
     """What is left to write for an account that is linked, given the fields the LMS is known to hold."""
-    return Update(user_id, _changes(wanted, applied))
+    return Update(user_id, _changes(wanted, applied, created=created))
 
 
 def plan_newcomer(
@@ -199,8 +228,8 @@ def plan_newcomer(
         refused: LMS users whose link to this person was broken by hand.
         maps: The profile fields that are mapped.
     """
-    marked = [user for user in found if _has_mark(user, wanted)]
-    for user in marked:
+    known = _known(wanted, found, match_by)
+    for user in [known] if known else [user for user in found if _has_mark(user, wanted)]:
         if user.user_id in owned:
             return Park("account_of_another", f"LMS user {user.user_id} is linked to another person")
         if user.user_id in refused:
@@ -232,13 +261,26 @@ def plan_unlinked(
     plan = _planned(wanted, found, match_by, ours=ours)
     if isinstance(plan, Link):
         user = next(user for user in found if user.user_id == plan.user_id)
-        return Link(plan.user_id, plan.how, _changes(wanted, observed(user, maps)))
+        changes = _changes(wanted, observed(user, maps), created=ours)
+        if plan.notice:
+            changes.pop("email", None)
+        return Link(plan.user_id, plan.how, changes, plan.notice)
     return plan
+
+
+def _known(wanted: WantedAccount, found: Sequence[LmsUser], match_by: Sequence[str]) -> LmsUser | None:
+    """The LMS user that HR holds the person to be."""
+    if "lms_id" not in match_by or not wanted.known_id:
+        return None
+    return next((user for user in found if user.user_id == wanted.known_id), None)
 
 
 def _planned(wanted: WantedAccount, found: Sequence[LmsUser], match_by: Sequence[str], *, ours: bool) -> Plan:
     by_key = [user for user in found if user.external_key == wanted.external_key]
     by_email = [user for user in found if email_key(user.email) == email_key(wanted.email)]
+    known = _known(wanted, found, match_by)
+    if known and not known.removed:
+        return _link_known(wanted, known, by_email)
     if any(user.removed for user in (*by_key, *by_email)):
         return REMOVED if wanted.wanted_if_absent else Leave()
     if "external_key" in match_by and by_key:
@@ -248,7 +290,7 @@ def _planned(wanted: WantedAccount, found: Sequence[LmsUser], match_by: Sequence
     if by_email:
         plan = (
             _link(wanted, by_email, "email", others=by_key)
-            if "email" in match_by
+            if "email" in match_by or (ours and wanted.keyless)
             else Park("email_taken", "the e-mail address belongs to another account of the LMS")
         )
         # Somebody who left and never was there needs nothing; whose address it is now is nobody's trouble.
@@ -267,6 +309,16 @@ def _is_free(user: LmsUser, wanted: WantedAccount) -> bool:
     return not user.protected and user.external_key in ("", wanted.external_key)
 
 
+def _link_known(wanted: WantedAccount, user: LmsUser, by_email: Sequence[LmsUser]) -> Link | Park:
+    """HR's own word on who is who wins; that the address leads elsewhere is reported, and never merged (R143)."""
+    plan = _link(wanted, [user], "lms_id", others=())
+    elsewhere = [other.user_id for other in by_email if other.user_id != user.user_id]
+    if isinstance(plan, Park) or not elsewhere:
+        return plan
+    notice = Park("email_of_another", f"HR says LMS user {user.user_id}, LMS user {elsewhere[0]} has the address")
+    return Link(plan.user_id, plan.how, plan.changes, notice)
+
+
 def _link(wanted: WantedAccount, matches: Sequence[LmsUser], how: Mark, others: Sequence[LmsUser]) -> Link | Park:
     if len(matches) > 1:
         ids = ", ".join(sorted(user.user_id for user in matches))
@@ -280,7 +332,7 @@ def _link(wanted: WantedAccount, matches: Sequence[LmsUser], how: Mark, others: 
     if another is not None:
         code, what = ("email_taken", "address") if how == "external_key" else ("external_key_taken", "external key")
         return Park(code, f"LMS user {user.user_id} matches by {how}, LMS user {another} has the {what}")
-    return Link(user.user_id, how, _changes(wanted, observed(user)))
+    return Link(user.user_id, how, {})
 
 
 def observed(user: LmsUser, maps: Sequence[FieldMap] = ()) -> UserFields:
@@ -297,5 +349,5 @@ def observed(user: LmsUser, maps: Sequence[FieldMap] = ()) -> UserFields:
     }
 
 
-def _changes(wanted: WantedAccount, held: UserFields) -> UserFields:
-    return {name: value for name, value in wanted.fields().items() if held.get(name) != value}
+def _changes(wanted: WantedAccount, held: UserFields, *, created: bool) -> UserFields:
+    return {name: value for name, value in wanted.fields(created=created).items() if held.get(name) != value}

@@ -24,17 +24,28 @@ def choose_email(person: Employee, settings: People) -> str:
     Raises:
         NeedsAttention: email_missing, email_malformed or identity_missing (owner HR).
     """
-    given = [(address or "").strip() for address in (*person.emails, None, None, None)][:3]
-    chosen = given[settings.email_choice - 1]
-    if not chosen and settings.email_fallback:
-        chosen = next((address for address in given if address), "")
-    if chosen:
+    place = _chosen(person, settings)
+    if place is not None:
+        chosen = (person.emails[place] or "").strip()
         if not _ADDRESS.fullmatch(chosen):
-            raise NeedsAttention("email_malformed", f"emails[{given.index(chosen)}] is not an address")
+            raise NeedsAttention("email_malformed", f"emails[{place}] is not an address")
         return chosen
     if settings.no_email == "refuse":
         raise NeedsAttention("email_missing", "no usable e-mail address")
     return pseudo_address(person, settings.pseudo_domain)
+
+
+def has_address(person: Employee, settings: People) -> bool:
+    """Whether HR knows an address that may be used; a made-up one is none (R126)."""
+    return _chosen(person, settings) is not None
+
+
+def _chosen(person: Employee, settings: People) -> int | None:
+    """The place of the address to use among HR's."""
+    given = [place for place, address in enumerate(person.emails) if (address or "").strip()]
+    if settings.email_choice - 1 in given:
+        return settings.email_choice - 1
+    return given[0] if given and settings.email_fallback else None
 
 
 def pseudo_address(person: Employee, domain: str) -> str:

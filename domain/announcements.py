@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.conditions import first_to_fix
 from domain.results import Result, stable_id
+from domain.wanted import PlacementState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,77 @@ def _announcement(
 
 
 def account_linked(
-    *, tenant: str, integration: str, employee_key: str, lms_user_id: str, how: str, at: datetime
+    *,
+    tenant: str,
+    integration: str,
+    employee_key: str,
+    lms_user_id: str,
+    how: str,
+    previous_id: str | None,
+    at: datetime,
 ) -> Announcement:
-    """An LMS user was made or found for a person."""
-    data = {"employee_key": employee_key, "integration": integration, "lms_user_id": lms_user_id, "how": how}
+    """An LMS user was made or found for a person; `previous_id` is what HR had in its place (R138, R139)."""
+    data: dict[str, Any] = {
+        "employee_key": employee_key,
+        "integration": integration,
+        "lms_user_id": lms_user_id,
+        "how": how,
+        "previous_id": previous_id,
+    }
     event_id = stable_id("linked", tenant, integration, employee_key, lms_user_id)
-    return _announcement(event_id, "lms.account.linked.v1", tenant, employee_key, at, data | {"previous_id": None})
+    return _announcement(
+        event_id, "lms.account.linked.v1", tenant, employee_key, at, data | {"previous_id": previous_id}
+    )
 
 
 def enrolment_provisioned(
-    *, tenant: str, integration: str, employee_key: str, enrolment_key: str, lms_course_id: str, at: datetime
+    contact_id: int,
+    *,
+    tenant: str,
+    integration: str,
+    employee_key: str,
+    enrolment_key: str,
+    lms_course_id: str,
+    group_key: str,
+    at: datetime,
 ) -> Announcement:
-    """The LMS holds the enrolment for the first time."""
+    """The LMS holds the enrolment for the first time, or since its contact log was deleted (R136)."""
     data = {
         "enrolment_key": enrolment_key,
         "employee_key": employee_key,
         "integration": integration,
         "lms_course_id": lms_course_id,
-        "group_key": None,
+        "group_key": group_key or None,
         "provisioned_at": at.isoformat(),
-        "text": f"Enrolled in course {lms_course_id} of {integration}",
+        "text": contact_text(integration, lms_course_id, group_key),
     }
-    event_id = stable_id("provisioned", tenant, integration, enrolment_key, lms_course_id)
+    event_id = stable_id("provisioned", tenant, integration, enrolment_key, str(contact_id))
     return _announcement(event_id, "lms.enrolment.provisioned.v1", tenant, enrolment_key, at, data)
+
+
+def contact_text(integration: str, lms_course_id: str, group_key: str) -> str:
+    """What a contact log says: course and group (R136)."""
+    group = f", group {group_key}" if group_key else ""
+    return f"Enrolled in course {lms_course_id}{group} of {integration}"
+
+
+def enrolment_refused(
+    state: PlacementState, revision: int, *, tenant: str, integration: str, at: datetime
+) -> Announcement:
+    """An enrolment is not provisioned, with every condition that this integration asks for and its value."""
+    first = first_to_fix(state.conditions)
+    data = {
+        "enrolment_key": state.enrolment_key,
+        "integration": integration,
+        "conditions": [
+            {"condition": finding.condition, "holds": finding.holds, "value": finding.value}
+            for finding in state.conditions
+            if finding.required
+        ],
+        "first_to_fix": first.condition if first else None,
+    }
+    event_id = stable_id("refused", tenant, integration, state.enrolment_key, str(revision))
+    return _announcement(event_id, "lms.enrolment.refused.v1", tenant, state.enrolment_key, at, data)
 
 
 def course_observed(

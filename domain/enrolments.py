@@ -5,13 +5,19 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.events import CourseEnrolment
+from domain.events import Course, CourseEnrolment
 from domain.integration import IntegrationSettings
 from domain.lms import LmsEnrolment
 
 
 class WantedPlacement(BaseModel):
-    """One enrolment as the LMS should hold it. Instants are UTC; None is "without limit"."""
+    """
+    One enrolment as the LMS should hold it. Instants are UTC; None is "without limit".
+
+    Attributes:
+        group_key: The group that the person is put into once enrolled; empty for none (R130).
+        again: Where an enrolment may be provisioned more than once, the day that asks for it (R127).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,30 +25,34 @@ class WantedPlacement(BaseModel):
     starts_at: datetime | None
     ends_at: datetime | None
     suspended: bool
+    group_key: str = ""
+    again: date | None = None
 
 
-def refusal(enrolment: CourseEnrolment) -> str | None:
-    """Why this enrolment is not to be in the LMS (any more), or None when it is."""
-    if enrolment.booking_status != "confirmed":
-        return f"booking_{enrolment.booking_status}"
-    if enrolment.status == "withdrawn":
-        return "withdrawn"
-    if not enrolment.export:
-        return "export_off"
-    return None
+def ended(enrolment: CourseEnrolment) -> bool:
+    """
+    Whether HR has ended the enrolment. What merely speaks against a first provision, an export box say, ends nothing
+    (R128, R146).
+    """
+    return enrolment.status == "withdrawn" or enrolment.booking_status == "cancelled"
 
 
-def wanted_placement(enrolment: CourseEnrolment, settings: IntegrationSettings) -> WantedPlacement:
+def wanted_placement(
+    enrolment: CourseEnrolment, settings: IntegrationSettings, course: Course | None = None
+) -> WantedPlacement:
     """
     The enrolment in the LMS: whole days of the integration's own time zone, the last day included.
 
-    A refused enrolment is wanted suspended: never removed, because removing loses grades (contract, section 4.2).
+    TalentLMS keeps no dates, so there neither a deferment nor an extension changes anything (R133).
     """
+    dated = settings.lms == "moodle"
     return WantedPlacement(
-        role=settings.roles.learner if enrolment.role == "learner" else settings.roles.tutor,
-        starts_at=_midnight(enrolment.starts_on, settings),
-        ends_at=_last_second(_last_day(enrolment), settings),
-        suspended=refusal(enrolment) is not None,
+        role=settings.role(enrolment.role),
+        starts_at=_midnight(enrolment.starts_on, settings) if dated else None,
+        ends_at=_last_second(_last_day(enrolment), settings) if dated else None,
+        suspended=ended(enrolment) and settings.ends_enrolments(),
+        group_key=((course and course.group_key) or "").strip(),
+        again=None if "not_provisioned" in settings.conditions() else enrolment.export_on,
     )
 
 
@@ -52,18 +62,30 @@ def _last_day(enrolment: CourseEnrolment) -> date | None:
     return max(given, default=None)
 
 
-def hindrance(*, due: bool, provisioned: bool, course_id: str | None, wanted_if_absent: bool) -> str | None:
+def hindrance(
+    *, due: bool, provisioned: bool, course_id: str | None, wanted_if_absent: bool, too_late: bool = False
+) -> str | None:
     """What keeps a placement that is due from being sent; None when nothing does."""
     if due and not provisioned and not wanted_if_absent:
         return "person_left"
+    if due and not provisioned and too_late:
+        return "export_day_missed"
     if due and course_id is None:
         return "course_not_found"
     return None
 
 
-def due_at(enrolment: CourseEnrolment, settings: IntegrationSettings) -> datetime | None:
-    """When the enrolment may be provisioned at the earliest; None is at once. A missed day is made up (R124)."""
-    return _midnight(enrolment.export_on, settings)
+def due_between(enrolment: CourseEnrolment, settings: IntegrationSettings) -> tuple[datetime | None, datetime | None]:
+    """
+    From when, and until when, the enrolment may be provisioned; None is "at once" and "for ever".
+
+    A missed day is made up, unless the integration says that day or never (R124).
+    """
+    if "export_due" not in settings.conditions():
+        return None, None
+    first = _midnight(enrolment.export_on, settings)
+    last = _last_second(enrolment.export_on, settings) if settings.enrolments.due == "today" else None
+    return first, last
 
 
 def merged(user_id: str, course_id: str, wanted: Iterable[WantedPlacement]) -> list[LmsEnrolment]:

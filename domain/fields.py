@@ -124,6 +124,10 @@ def _problem(chosen: FieldMap) -> str | None:
     return None
 
 
+STANDING_CODES = (*FIELD_CODES, "email_of_another")
+"""Failures of an account that stay although everything else about it is done."""
+
+
 def doubly_mapped(maps: Iterable[FieldMap]) -> list[str]:
     """The fields that more than one map writes to."""
     names = [chosen.lms_field for chosen in maps]

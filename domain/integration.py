@@ -1,6 +1,7 @@
 """One integration's settings: a single validated value, versioned as a whole in the database."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Literal
@@ -8,10 +9,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from domain.conditions import CONDITIONS, Condition, Due
 from domain.fields import FieldMap, doubly_mapped
 from domain.support import Support, Welcome
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
+    condition for condition in CONDITIONS if condition not in ("course_id_numeric", "has_email")
+)
 _MAIL_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
 
 
@@ -43,13 +48,29 @@ class People(_Settings):
         Literal["person_id", "external_id"],
         Field(description="What is written to the LMS's id number: HR's `employee_key`, or its `external_id`."),
     ] = "person_id"
+    key_field: Annotated[
+        str,
+        Field(
+            pattern="(custom_field_[0-9]{1,3})?",
+            description="TalentLMS: the custom field that holds the id number, as `custom_field_3`. Without one there"
+            " is no place for it, and people are known by their link, address and login.",
+        ),
+    ] = ""
     match_by: Annotated[
-        tuple[Literal["external_key", "email", "username"], ...],
+        tuple[Literal["lms_id", "external_key", "email", "username"], ...],
         Field(
             description="By which marks an LMS user that is there already may be taken for the person. Always looked at"
-            " in this order: external_key (idnumber), email (without regard to case), username."
+            " in this order: lms_id (what HR says in `lms_user_ids` for this integration), external_key (idnumber),"
+            " email (without regard to case), username."
         ),
-    ] = ("external_key", "email")
+    ] = ("lms_id", "external_key", "email")
+    update_found: Annotated[
+        bool,
+        Field(
+            description="Whether an account that was there before us gets HR's names, address and fields. If not, only"
+            " its suspension is ours."
+        ),
+    ] = True
     protected: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=100)], ...],
         Field(
@@ -92,11 +113,50 @@ class People(_Settings):
         return self
 
 
-class Roles(_Settings):
-    """Role ids of this site; no function of Moodle lists them (contract, section 3.5)."""
+Lms = Literal["moodle", "talentlms"]
+ROLES: Mapping[Lms, Mapping[Literal["learner", "tutor"], str]] = {
+    "moodle": {"learner": "5", "tutor": "4"},
+    "talentlms": {"learner": "learner", "tutor": "instructor"},
+}
+"""What the roles are called where nothing else is chosen."""
 
-    learner: Annotated[str, Field(description="Role id that learners get.")] = "5"
-    tutor: Annotated[str, Field(description="Role id that tutors get.")] = "4"
+
+class Roles(_Settings):
+    """Roles of this site; no function of Moodle lists their ids (contract, section 3.5)."""
+
+    learner: Annotated[
+        str, Field(description="The role that learners get; without a choice 5 in Moodle, learner in TalentLMS.")
+    ] = ""
+    tutor: Annotated[
+        str, Field(description="The role that tutors get; without a choice 4 in Moodle, instructor in TalentLMS.")
+    ] = ""
+
+
+class Enrolments(_Settings):
+    """When an enrolment of HR becomes one in the LMS, and what becomes of it when HR ends it."""
+
+    conditions: Annotated[
+        tuple[Condition, ...] | None,
+        Field(
+            description="Which of the nine conditions must hold before an enrolment is provisioned (R118-R127). Without"
+            " a choice all nine in TalentLMS; in Moodle all but course_id_numeric and has_email."
+        ),
+    ] = None
+    due: Annotated[
+        Due,
+        Field(
+            description="An enrolment is provisioned on its export day or, when that day was missed, as soon as"
+            " possible; or on that very day only (R124)."
+        ),
+    ] = "on_or_before"
+    when_ended: Annotated[
+        Literal["suspend", "remove", "leave"] | None,
+        Field(
+            description="An enrolment that is withdrawn or whose booking is cancelled: suspended, taken away, or left"
+            " as it is, after a last look at its result. Moodle never takes away, because that loses grades;"
+            " TalentLMS cannot suspend one enrolment. Without a choice suspend in Moodle, leave in TalentLMS."
+        ),
+    ] = None
 
 
 class Results(_Settings):
@@ -234,7 +294,7 @@ class IntegrationSettings(_Settings):
         str,
         Field(min_length=1, max_length=100, description="One per company; events name it in `data.integration`."),
     ]
-    lms: Annotated[Literal["moodle"], Field(description="The kind of LMS.")] = "moodle"
+    lms: Annotated[Lms, Field(description="The kind of LMS.")] = "moodle"
     url: Annotated[
         str,
         Field(min_length=1, max_length=500, description="The site's public https address; one LMS, one integration."),
@@ -254,7 +314,10 @@ class IntegrationSettings(_Settings):
         str, Field(max_length=100, description="What the link costs a month; enabling then asks to confirm it.")
     ] = ""
     people: Annotated[People, Field(description="How a person of HR becomes a user of the LMS.")] = People()
-    roles: Annotated[Roles, Field(description="Role ids of this site; no web service lists them.")] = Roles()
+    enrolments: Annotated[
+        Enrolments, Field(description="When enrolments are provisioned, and what becomes of those that end.")
+    ] = Enrolments()
+    roles: Annotated[Roles, Field(description="Roles of this site; no web service lists them.")] = Roles()
     results: Annotated[Results, Field(description="How completions become results.")]
     support: Annotated[Support, Field(description="Hosting, contacts, escalation and service level.")] = Support()
     welcome: Annotated[Welcome, Field(description="The mail at enabling.")] = Welcome()
@@ -262,5 +325,33 @@ class IntegrationSettings(_Settings):
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
 
+    @model_validator(mode="after")
+    def _asks_of_the_lms_what_it_can(self) -> "IntegrationSettings":
+        impossible = {"moodle": "remove", "talentlms": "suspend"}[self.lms]
+        if self.enrolments.when_ended == impossible:
+            raise ValueError(f"enrolments.when_ended cannot be {impossible} in {self.lms}")
+        if self.people.key_field and self.lms != "talentlms":
+            raise ValueError("people.key_field is for TalentLMS; Moodle keeps the id number in a place of its own")
+        return self
+
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def role(self, kind: Literal["learner", "tutor"]) -> str:
+        """What the LMS calls this role."""
+        return getattr(self.roles, kind) or ROLES[self.lms][kind]
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """What must hold before an enrolment is provisioned."""
+        if self.enrolments.conditions is not None:
+            return self.enrolments.conditions
+        return CONDITIONS if self.lms == "talentlms" else _MOODLE_CONDITIONS
+
+    def ends_enrolments(self) -> bool:
+        """Whether an enrolment that HR ends is ended in the LMS too."""
+        chosen = self.enrolments.when_ended or ("leave" if self.lms == "talentlms" else "suspend")
+        return chosen != "leave"
+
+    def keyless(self) -> bool:
+        """Whether the LMS has no place for the id number."""
+        return self.lms == "talentlms" and not self.people.key_field

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
 
-Operation = Literal["create_users", "update_users", "enrol"]
+Operation = Literal["create_users", "update_users", "enrol", "join"]
 """What a site may refuse by itself, while everything else goes on (E3)."""
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 

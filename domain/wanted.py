@@ -1,16 +1,17 @@
 """From facts to wanted state: what every integration of a tenant should hold for one person."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
 from domain.accounts import WantedAccount, suspended_if_linked, wanted_account
-from domain.addresses import email_key
-from domain.enrolments import WantedPlacement, due_at, refusal, wanted_placement
+from domain.addresses import email_key, has_address
+from domain.conditions import Finding, Subject, examine, first_to_fix
+from domain.enrolments import WantedPlacement, due_between, wanted_placement
 from domain.errors import NeedsAttention
-from domain.events import CourseEnrolment, Employee
+from domain.events import Course, CourseEnrolment, Employee
 from domain.fields import mapped_values
 from domain.integration import IntegrationSettings
 from domain.scope import out_of_scope
@@ -32,13 +33,21 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class PlacementState:
-    """What a placement is to be, and not before when; `refusal` says why it is not wanted."""
+    """
+    What a placement is to be, and between which instants it may be provisioned.
+
+    Attributes:
+        conditions: All of them, as they were found.
+        refusal: The code of the first that fails; None when only its day has to come.
+    """
 
     enrolment_key: str
     course_code: str
     wanted: WantedPlacement
+    conditions: Sequence[Finding]
     refusal: str | None
     not_before: datetime | None
+    not_after: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ def account_state(
         return AccountState("out_of_scope", code=outside)
     if outside:
         return AccountState("due", suspended_if_linked(facts.employee_key, outside))
-    if settings.people.accounts_for == "enrolled" and all(refusal(enrolment) for enrolment in facts.enrolments):
+    if settings.people.accounts_for == "enrolled" and not any(map(_asks_for_account, facts.enrolments)):
         return AccountState("waiting", code="not_enrolled")
     try:
         wanted = wanted_account(person, settings.people)
@@ -80,7 +89,23 @@ def account_state(
         if person.status == "terminated":
             return AccountState("due", suspended_if_linked(facts.employee_key))
         return AccountState("parked", code=problem.code, detail=problem.detail)
+    wanted = _with_identity(wanted, person, settings)
     return AccountState("due", wanted=_with_fields(wanted, person, settings, payroll_details))
+
+
+def _asks_for_account(enrolment: CourseEnrolment) -> bool:
+    return enrolment.booking_status == "confirmed" and enrolment.status != "withdrawn" and enrolment.export
+
+
+def _with_identity(wanted: WantedAccount, person: Employee, settings: IntegrationSettings) -> WantedAccount:
+    known_id = person.lms_user_ids.get(settings.name)
+    return wanted.model_copy(
+        update={
+            "known_id": "" if known_id is None else str(known_id).strip(),
+            "keyless": settings.keyless(),
+            "leave_found": not settings.people.update_found,
+        }
+    )
 
 
 def _with_fields(
@@ -95,15 +120,55 @@ def _with_fields(
     return wanted.model_copy(update={"custom": values, "skipped": problems})
 
 
-def placement_states(enrolments: Iterable[CourseEnrolment], settings: IntegrationSettings) -> list[PlacementState]:
-    """The placements one integration should hold for a person's enrolments."""
+Courses = Mapping[tuple[str, str], Course]
+"""HR's word on courses, by code and integration name; an empty name stands for every integration."""
+
+
+def placement_states(
+    facts: PersonFacts,
+    settings: IntegrationSettings,
+    courses: Courses,
+    now: datetime,
+    provisioned: Collection[str] = (),
+) -> list[PlacementState]:
+    """
+    The placements one integration should hold for a person's enrolments.
+
+    Args:
+        provisioned: The keys of those that have been provisioned.
+    """
+    today = now.astimezone(settings.zone()).date()
+    has_email = facts.employee is not None and has_address(facts.employee, settings.people)
     return [
-        PlacementState(
-            enrolment_key=enrolment.enrolment_key,
-            course_code=enrolment.course_code,
-            wanted=wanted_placement(enrolment, settings),
-            refusal=refusal(enrolment),
-            not_before=due_at(enrolment, settings),
+        _placement_state(
+            Subject(
+                enrolment,
+                course_of(enrolment.course_code, settings, courses),
+                has_email,
+                enrolment.enrolment_key in provisioned,
+                today,
+            ),
+            settings,
         )
-        for enrolment in enrolments
+        for enrolment in facts.enrolments
     ]
+
+
+def course_of(course_code: str, settings: IntegrationSettings, courses: Courses) -> Course | None:
+    """HR's word on the course; what it says for this very integration counts more."""
+    return courses.get((course_code, settings.name)) or courses.get((course_code, ""))
+
+
+def _placement_state(subject: Subject, settings: IntegrationSettings) -> PlacementState:
+    findings = examine(subject, required=settings.conditions(), due=settings.enrolments.due)
+    first = first_to_fix(findings)
+    not_before, not_after = due_between(subject.enrolment, settings)
+    return PlacementState(
+        enrolment_key=subject.enrolment.enrolment_key,
+        course_code=subject.enrolment.course_code,
+        wanted=wanted_placement(subject.enrolment, settings, subject.course),
+        conditions=findings,
+        refusal=first.code if first else None,
+        not_before=not_before,
+        not_after=not_after,
+    )

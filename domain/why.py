@@ -111,6 +111,7 @@ class Explanation:
 
 HOW_LINKED = {
     "created": "made by us",
+    "lms_id": "named by HR",
     "external_key": "found by id number",
     "email": "found by e-mail address",
     "username": "found by user name",

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from domain.accounts import WantedAccount
 from domain.addresses import email_key
+from domain.conditions import is_lms_id
 from domain.lms import LmsUser
 
 By = Literal["user_id", "external_key", "email", "username"]
@@ -19,6 +20,16 @@ class Users(Protocol):
         """All users that hold one of the values."""
 
 
+class _Nobody:
+    def find_users(self, by: By, values: Sequence[str]) -> Sequence[LmsUser]:
+        del by, values
+        return ()
+
+
+NOBODY: Users = _Nobody()
+"""An LMS in which nobody is."""
+
+
 def protected_ids(gateway: Users, protected: Sequence[str]) -> frozenset[str]:
     """The LMS users that a list of ids and user names speaks of, as ids; one call, and none for an empty list."""
     named = gateway.find_users("username", list(protected)) if protected else ()
@@ -28,13 +39,18 @@ def protected_ids(gateway: Users, protected: Sequence[str]) -> frozenset[str]:
 def candidates_of(
     gateway: Users, people: Mapping[int, WantedAccount], *, match_by: Sequence[str], protected: Iterable[str]
 ) -> dict[int, list[LmsUser]]:
-    """Per person every LMS user that shares the external key or the address, or the user name where that may link."""
+    """
+    Per person every LMS user that HR names, that shares the external key or the address, or the user name where that
+    may link. What HR has in place of an LMS user id and is none is not asked for (R140).
+    """
     if not people:
         return {}
     by_key = _grouped(
         (user.external_key, user)
         for user in gateway.find_users("external_key", [wanted.external_key for wanted in people.values()])
     )
+    known = {wanted.known_id for wanted in people.values() if "lms_id" in match_by and is_lms_id(wanted.known_id)}
+    by_id = _grouped((user.user_id, user) for user in (gateway.find_users("user_id", sorted(known)) if known else ()))
     emails = {spelling for wanted in people.values() for spelling in (wanted.email, wanted.email.lower())}
     by_email = _grouped((email_key(user.email), user) for user in gateway.find_users("email", sorted(emails)))
     by_name: dict[str, list[LmsUser]] = {}
@@ -44,7 +60,12 @@ def candidates_of(
     untouchable = frozenset(protected)
     found = {}
     for key, wanted in people.items():
-        users = [*by_key[wanted.external_key], *by_email[email_key(wanted.email)], *by_name.get(wanted.username, ())]
+        users = [
+            *by_id[wanted.known_id],
+            *by_key[wanted.external_key],
+            *by_email[email_key(wanted.email)],
+            *by_name.get(wanted.username, ()),
+        ]
         found[key] = [
             replace(user, protected=user.protected or user.user_id in untouchable)
             for user in {user.user_id: user for user in users}.values()

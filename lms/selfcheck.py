@@ -248,10 +248,10 @@ class _Look:
     def _enrolling(self, probe: MoodleProbe, course: LmsCourse) -> None:
         if ENROL_USERS not in self._functions:
             return
-        roles = self._subject.settings.roles
+        settings = self._subject.settings
         wanted: tuple[tuple[str, str, State], ...] = (
-            ("may give the learner role", roles.learner, "failed"),
-            ("may give the tutor role", roles.tutor, "warning"),
+            ("may give the learner role", settings.role("learner"), "failed"),
+            ("may give the tutor role", settings.role("tutor"), "warning"),
         )
         for name, role, red in wanted:
             try:

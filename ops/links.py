@@ -105,6 +105,7 @@ def _announce(db: Db, integration: IntegrationRow, employee_key: str, lms_user_i
         employee_key=employee_key,
         lms_user_id=lms_user_id,
         how="given",
+        previous_id=None,
         at=store.now(),
     )
     store.announce([linked])

@@ -19,6 +19,7 @@ from domain.accounts import (
     Link,
     Park,
     WantedAccount,
+    is_looked_for,
     observed,
     plan_linked,
     plan_newcomer,
@@ -110,7 +111,7 @@ class _Planner:
         protected = protected_ids(self._users, self._people.protected) if open_ones else frozenset()
         self._plan_linked([one for one in open_ones if one.account.lms_user_id], protected)
         self._plan_newcomers(
-            [one for one in open_ones if not one.account.lms_user_id and not _wanted(one).linked_only], protected
+            [one for one in open_ones if not one.account.lms_user_id and self._is_looked_for(one)], protected
         )
         for one in open_ones:
             self._plans.setdefault(one.account.account_id, self._plan_of(one, "nothing"))
@@ -119,6 +120,10 @@ class _Planner:
         for one in open_ones:
             self._add_calls(one)
         return [self._plans[one.account.account_id] for one in self._found.accounts]
+
+    def _is_looked_for(self, one: Rehearsed) -> bool:
+        due = any(placement.due for placement in one.placements)
+        return is_looked_for(_wanted(one), self._people, enrolment_due=due)
 
     def _is_open(self, one: Rehearsed) -> bool:
         """Others have their reason already."""
@@ -158,7 +163,16 @@ class _Planner:
             elif not held:
                 self._set(one, "parked", "account_gone", f"LMS user {user_id} is not there any more")
             else:
-                self._known(one, user_id, held, plan_linked(_wanted(one), user_id, held).changes, "update")
+                self._known(
+                    one,
+                    user_id,
+                    held,
+                    plan_linked(_wanted(one), user_id, held, created=one.account.link == "created").changes,
+                    "update",
+                )
+
+    def _left(self, one: Rehearsed, user_id: str, held: UserFields) -> UserFields:
+        return plan_linked(_wanted(one), user_id, held, created=one.account.link == "created").changes
 
     def _observed(self, user: LmsUser | None) -> UserFields:
         return observed(user, self._people.fields) if user else {}
@@ -186,7 +200,7 @@ class _Planner:
             match decided:
                 case Park(code, detail):
                     self._set(one, "parked", code, detail)
-                case Link(user_id, how, changes):
+                case Link(user_id, how, changes, _):
                     held = next(self._observed(user) for user in found[key] if user.user_id == user_id)
                     self._known(one, user_id, held, changes, "link")
                     self._plans[key].detail = f"LMS user {user_id}, found by {how}"

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, Saved
+from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, Entry, Problem, Saved
 from db.failures import UsernameTaken
 from db.guards import GuardStore
 from db.pool import Pool, transaction
@@ -22,18 +22,21 @@ from domain.accounts import (
     Link,
     Park,
     WantedAccount,
+    is_looked_for,
     observed,
     plan_linked,
     plan_newcomer,
 )
 from domain.addresses import is_pseudo
+from domain.conditions import is_lms_id
 from domain.errors import NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsUser, NewUser, UserChange, UserFields
 from domain.recovery import Operation
 from domain.usernames import candidates
-from lms.look_ups import candidates_of, free_usernames, protected_ids
+from lms.look_ups import NOBODY, candidates_of, free_usernames, protected_ids
 from runtime.crashpoints import crashpoint
 from workers.enrolling import Enrolments
+from workers.grouping import Groups
 from workers.guarding import stage_excess
 from workers.site import Site, WorkRules
 from workers.work import Work, wanted_of
@@ -59,6 +62,7 @@ class Batch(Work):
         self._protected: frozenset[str] = frozenset()
         self._to_create: list[ClaimedAccount] = []
         self._chosen: dict[int, str] = {}
+        self._ask_for_names = site.integration.settings.lms == "moodle"
 
     def run(self) -> None:
         """
@@ -70,7 +74,7 @@ class Batch(Work):
         enrolments = Enrolments(self)
         self._park_killers()
         decide = (self._heed, self._find, self._guard, self._hold_back, self._reserve)
-        enrol = (enrolments.hold_back, enrolments.last_look, enrolments.enrol)
+        enrol = (enrolments.hold_back, enrolments.last_look, enrolments.enrol, Groups(self).join)
         for step in (*decide, self._create, self._update, *enrol):
             if self.stop is None:
                 step()
@@ -96,7 +100,8 @@ class Batch(Work):
 
     def _find(self) -> None:
         """Everybody has a plan: link, create, update, leave or park."""
-        unlinked = [a for a in self.open() if a.account_id not in self.users and not wanted_of(a).linked_only]
+        unlinked = [a for a in self.open() if a.account_id not in self.users and self._is_wanted_now(a)]
+        self._note_odd_ids(unlinked)
         unread = [a for a in self.open() if a.account_id in self.users and not a.applied]
         try:
             self._protected = protected_ids(self.site.gateway, self.site.integration.settings.people.protected)
@@ -111,6 +116,18 @@ class Batch(Work):
                 self._plan_linked(account, read.get(self.users[account.account_id]))
             elif account.account_id in found:
                 self._plan_unlinked(account, found[account.account_id], owners, refused.get(account.account_id, ()))
+
+    def _is_wanted_now(self, account: ClaimedAccount) -> bool:
+        """Where only the enrolled get accounts, nobody does before their first enrolment is due."""
+        due = any(placement.due for placement in self.placements[account.account_id])
+        return is_looked_for(wanted_of(account), self.site.integration.settings.people, enrolment_due=due)
+
+    def _note_odd_ids(self, accounts: Sequence[ClaimedAccount]) -> None:
+        """What HR has in place of an LMS user id and is none is kept in the person's history, not asked for (R140)."""
+        for account in accounts:
+            known_id = wanted_of(account).known_id
+            if known_id and not is_lms_id(known_id):
+                self.entries.append(Entry(account.employee_key, "no LMS user id", data={"given": known_id}))
 
     def _known(
         self, user_ids: Set[str], accounts: Sequence[ClaimedAccount]
@@ -144,7 +161,10 @@ class Batch(Work):
             self.park(account, "account_gone", f"LMS user {self.users[account.account_id]} is not there any more")
             return
         self.applied[account.account_id] = held
-        self.changes[account.account_id] = plan_linked(wanted_of(account), self.users[account.account_id], held).changes
+        self.changes[account.account_id] = self._changes(account, self.users[account.account_id], held)
+
+    def _changes(self, account: ClaimedAccount, user_id: str, held: UserFields) -> UserFields:
+        return plan_linked(wanted_of(account), user_id, held, created=account.link == "created").changes
 
     def _plan_unlinked(
         self, account: ClaimedAccount, found: Sequence[LmsUser], owners: dict[str, int], refused: Collection[str]
@@ -166,7 +186,9 @@ class Batch(Work):
                 self.park(account, code, detail)
             case Leave():
                 pass
-            case Link(user_id, how, changes):
+            case Link(user_id, how, changes, notice):
+                if notice:
+                    self.problems.append(Problem("account", str(account.account_id), notice.code, notice.detail))
                 made_by_us = account.username is not None and any(u.username == account.username for u in found)
                 held = next(observed(user, self._maps) for user in found if user.user_id == user_id)
                 self.links.append(Saved(account.account_id, user_id, "created" if made_by_us else how, held))
@@ -223,13 +245,17 @@ class Batch(Work):
                 store.reserve_usernames(self.token, chosen)
 
     def _choose_usernames(self) -> dict[int, str]:
-        """The first candidate of each newcomer that is free; whoever has none is parked."""
+        """
+        The first candidate of each newcomer that is free; whoever has none is parked.
+
+        TalentLMS says when a login is taken, so there the LMS is asked only then: a call is dear.
+        """
         names = {a.account_id: list(_usernames(a)) for a in self._to_create}
         if not names:
             return {}
         with transaction(self.pool) as db:
             reserved = self.store(db).usernames_reserved({name for options in names.values() for name in options})
-        chosen, without = free_usernames(self.site.gateway, names, reserved)
+        chosen, without = free_usernames(self.site.gateway if self._ask_for_names else NOBODY, names, reserved)
         for account_id in without:
             self.park(self.accounts[account_id], "username_taken", "every possible user name is taken")
         return chosen
@@ -246,8 +272,11 @@ class Batch(Work):
         links: list[Saved] = []
         doubtful: list[ClaimedAccount] = []
         refused: list[tuple[ClaimedAccount, NeedsAttention]] = []
+        namesakes: list[ClaimedAccount] = []
         for account, outcome in zip(accounts, outcomes, strict=True):
             match outcome:
+                case Failed(NeedsAttention(code="username_taken")) if not self._ask_for_names:
+                    namesakes.append(account)
                 case Done(user_id):
                     links.append(Saved(account.account_id, user_id, "created", _as_created(wanted_of(account))))
                 case Failed(UnknownOutcome()):
@@ -265,8 +294,16 @@ class Batch(Work):
         for link in links:
             # One that was read back may differ: made suspended, for example.
             wanted = wanted_of(self.accounts[link.account_id])
-            self.changes[link.account_id] = plan_linked(wanted, link.user_id, link.applied).changes
+            self.changes[link.account_id] = plan_linked(wanted, link.user_id, link.applied, created=True).changes
         self._explain(refused)
+        self._rename(namesakes)
+
+    def _rename(self, namesakes: list[ClaimedAccount]) -> None:
+        """Those whose user name turned out to be taken get the next one that is free."""
+        if namesakes and self.stop is None:
+            self._to_create, self._ask_for_names = namesakes, True
+            self._reserve()
+            self._create()
 
     def _new_user(self, account: ClaimedAccount) -> NewUser:
         wanted = wanted_of(account)
@@ -300,7 +337,7 @@ class Batch(Work):
         links: list[Saved] = []
         for account in doubtful:
             user = made.get(self._chosen[account.account_id])
-            if user and user.external_key == wanted_of(account).external_key:
+            if user and wanted_of(account).is_made(user):
                 links.append(Saved(account.account_id, user.user_id, "created", observed(user, self._maps)))
             else:
                 self.fail(account, UnknownOutcome("outcome_unknown"))
@@ -317,6 +354,10 @@ class Batch(Work):
                 except ProvisioningError as error:
                     self.stop = error
                     return
+                if same and failure.code == "email_taken":
+                    # Somebody made this user since we looked: the next look finds it.
+                    self.fail(account, UnknownOutcome("outcome_unknown"))
+                    continue
                 if same:
                     problem = NeedsAttention("email_taken", f"LMS user {same[0].user_id} has this e-mail address")
             self.park(account, problem.code, problem.detail)

@@ -100,8 +100,9 @@ class Enrolments:
                 provisioned=placement.provisioned,
                 course_id=placement.lms_course_id,
                 wanted_if_absent=wanted_of(account).wanted_if_absent,
+                too_late=placement.too_late,
             )
-            if code == "person_left":
+            if code in ("person_left", "export_day_missed"):
                 self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", code)
             elif code:
                 self._park_placement(placement, code, f"no course has the code {placement.course_code}")

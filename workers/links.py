@@ -24,10 +24,15 @@ def record_links(
     if len(store.save_links(accounts[links[0].account_id].lease_token, links)) < len(links):
         return False
     now = store.now()
+    previous = {link.account_id: _previous(accounts[link.account_id], link) for link in links}
     store.write_timeline(
         integration.tenant,
         [
-            Entry(keys[link.account_id], "account linked", data={"user": link.user_id, "how": link.how})
+            Entry(
+                keys[link.account_id],
+                "account linked",
+                data={"user": link.user_id, "how": link.how, "previous": previous[link.account_id]},
+            )
             for link in links
         ],
     )
@@ -39,9 +44,16 @@ def record_links(
                 employee_key=keys[link.account_id],
                 lms_user_id=link.user_id,
                 how=link.how,
+                previous_id=previous[link.account_id],
                 at=now,
             )
             for link in links
         ]
     )
     return True
+
+
+def _previous(account: ClaimedAccount, link: Saved) -> str | None:
+    """What HR had in place of this user's id, whatever it was: it is kept, because HR writes over it (R139)."""
+    known_id = account.wanted.known_id if account.wanted else ""
+    return known_id if known_id and known_id != link.user_id else None

@@ -5,12 +5,22 @@ from datetime import datetime
 
 import structlog
 
-from db.accounts import ClaimedAccount, ClaimedPlacement, Entry, Integration, PlacementEnd, Problem, WorkStore
+from db.accounts import (
+    ClaimedAccount,
+    ClaimedPlacement,
+    Contact,
+    Entry,
+    Integration,
+    MembershipEnd,
+    PlacementEnd,
+    Problem,
+    WorkStore,
+)
 from db.pool import Db, Pool, transaction
 from db.results import ResultStore
-from domain.announcements import Announcement, enrolment_provisioned
+from domain.announcements import Announcement, contact_text, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
-from domain.fields import FIELD_CODES
+from domain.fields import STANDING_CODES
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch
 from workers.catalogue import COURSES_FRESH, observe_courses
@@ -96,18 +106,22 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
     with transaction(pool) as db:
         store = WorkStore(db, site.integration.integration_id)
         now = store.now()
-        kept = store.record(batch.token, ends, list(batch.placement_ends.values()))
+        kept = store.record(
+            batch.token, ends, list(batch.placement_ends.values()), list(batch.membership_ends.values())
+        )
         if len(kept) < len(ends):
             log.warning("late outcome refused", accounts=len(ends) - len(kept))
         problems = [p for p in batch.problems if _is_kept(p, batch, kept)]
         store.open_failures(site.integration.tenant, problems)
         # A profile field that was left out stays visible until HR or its map changes.
         done = [e.account.account_id for e in ends if e.state != "parked"]
-        store.resolve_failures("account", done, keep=FIELD_CODES)
+        store.resolve_failures("account", done, keep=STANDING_CODES)
         settled = [e for e in batch.placement_ends.values() if e.state == "settled" and e.placement.account_id in kept]
         store.resolve_failures("placement", [e.placement.placement_id for e in settled])
-        store.write_timeline(site.integration.tenant, _entries(batch, settled))
-        store.announce(_announcements(site.integration, batch, settled, now))
+        joined = [e for e in batch.membership_ends.values() if e.grouped and e.placement.account_id in kept]
+        store.resolve_failures("membership", [e.placement.placement_id for e in joined])
+        store.write_timeline(site.integration.tenant, [*batch.entries, *_entries(batch, settled, joined)])
+        store.announce(_logged(store, site.integration, batch, settled, now))
         _record_last_looks(db, site.integration, batch, kept)
         calls = site.meter.drain()
         store.count_calls(calls)
@@ -136,10 +150,11 @@ def _record_last_looks(db: Db, integration: Integration, batch: Batch, kept: set
 def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:
     if problem.kind == "account":
         return int(problem.subject_id) in kept
-    return batch.placement_ends[int(problem.subject_id)].placement.account_id in kept
+    ends = batch.membership_ends if problem.kind == "membership" else batch.placement_ends
+    return ends[int(problem.subject_id)].placement.account_id in kept
 
 
-def _entries(batch: Batch, settled: Sequence[PlacementEnd]) -> list[Entry]:
+def _entries(batch: Batch, settled: Sequence[PlacementEnd], joined: Sequence[MembershipEnd]) -> list[Entry]:
     return [
         Entry(
             batch.accounts[end.placement.account_id].employee_key,
@@ -148,21 +163,41 @@ def _entries(batch: Batch, settled: Sequence[PlacementEnd]) -> list[Entry]:
             {"course": end.placement.lms_course_id},
         )
         for end in settled
+    ] + [
+        Entry(
+            batch.accounts[end.placement.account_id].employee_key,
+            "joined group",
+            end.placement.enrolment_key,
+            {"course": end.placement.lms_course_id, "group": end.grouped},
+        )
+        for end in joined
     ]
 
 
-def _announcements(
-    integration: Integration, batch: Batch, settled: Sequence[PlacementEnd], now: datetime
+def _logged(
+    store: WorkStore, integration: Integration, batch: Batch, settled: Sequence[PlacementEnd], now: datetime
 ) -> list[Announcement]:
+    """Each first provision is in the contact log, once, and what is told of it upstream (R125, R135)."""
+    first = {end.placement.enrolment_key: end.placement for end in settled if not end.placement.provisioned}
+    contacts = [
+        Contact(
+            batch.accounts[placement.account_id].employee_key,
+            key,
+            placement.course_code,
+            contact_text(integration.name, placement.lms_course_id or "", placement.wanted.group_key),
+        )
+        for key, placement in first.items()
+    ]
     return [
         enrolment_provisioned(
+            contact_id,
             tenant=integration.tenant,
             integration=integration.name,
-            employee_key=batch.accounts[end.placement.account_id].employee_key,
-            enrolment_key=end.placement.enrolment_key,
-            lms_course_id=end.placement.lms_course_id or "",
+            employee_key=batch.accounts[first[key].account_id].employee_key,
+            enrolment_key=key,
+            lms_course_id=first[key].lms_course_id or "",
+            group_key=first[key].wanted.group_key,
             at=now,
         )
-        for end in settled
-        if not end.placement.provisioned
+        for key, contact_id in store.log_contacts(integration.tenant, contacts).items()
     ]

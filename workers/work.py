@@ -5,7 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem, Saved, WorkStore
+from db.accounts import (
+    AccountEnd,
+    ClaimedAccount,
+    ClaimedPlacement,
+    Entry,
+    MembershipEnd,
+    PlacementEnd,
+    Problem,
+    Saved,
+    WorkStore,
+)
 from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
@@ -46,8 +56,10 @@ class Work:
         self.links: list[Saved] = []
         self.ends: dict[int, AccountEnd] = {}
         self.placement_ends: dict[int, PlacementEnd] = {}
+        self.membership_ends: dict[int, MembershipEnd] = {}
         self.completions: dict[int, Completion] = {}
         self.problems: list[Problem] = []
+        self.entries: list[Entry] = []
         self.stop: ProvisioningError | None = None
         self.refusals = Refusals(site.gateway, held or {})
         self._put_off: dict[int, Operation] = {}

@@ -57,6 +57,9 @@ order by a.employee_key;
 select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.wanted, p.applied, p.revision,
        p.provisioned_at is not null as provisioned, p.completed, p.attempts, now() - p.first_attempt_at as running_for,
        p.due_at is not null and p.due_at <= now() as due,
+       p.not_after is not null and p.not_after < now() as too_late,
+       p.grouped, p.group_due_at is not null and p.group_due_at <= now() as group_due, p.group_attempts,
+       now() - p.group_first_at as group_running_for,
        -- Once provisioned, the course is known by its id: its code may change (R58).
        coalesce(case when p.provisioned_at is not null then p.lms_course_id end,
                 own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id,
@@ -127,6 +130,9 @@ set applied = coalesce(o.applied::jsonb, p.applied),
     attempts = case when not same or o.state <> 'due' then 0 else p.attempts + o.attempts end,
     first_attempt_at = case when same and o.state = 'due' and o.attempts > 0 then coalesce(p.first_attempt_at, now()) end,
     held_for = case when same then o.held_for end,
+    -- The group is a step of its own, due as soon as the enrolment stands (R131, R145).
+    group_due_at = case when o.provisioned and p.wanted ->> 'group_key' <> coalesce(p.grouped, '') then now() end,
+    group_code = null, group_attempts = 0, group_first_at = null,
     changed_at = now()
 from (
     select u.*, placement.revision = u.revision as same
@@ -139,6 +145,30 @@ from (
 ) o
 where p.placement_id = o.id;
 
+-- name: record_memberships
+-- How putting people into groups ended.
+update placement p
+set grouped = coalesce(o.grouped, p.grouped), group_due_at = now() + o.wait, group_code = o.code,
+    group_attempts = case when o.wait is null then 0 else p.group_attempts + o.attempts end,
+    group_first_at = case when o.wait is not null then coalesce(p.group_first_at, now()) end,
+    held_for = coalesce(p.held_for, o.held_for)
+from (
+    select u.* from unnest(%(ids)s::bigint[], %(grouped)s::text[], %(codes)s::text[], %(waits)s::interval[],
+                           %(attempts)s::int[], %(held_for)s::text[])
+                    as u(id, grouped, code, wait, attempts, held_for)
+    join placement on placement.placement_id = u.id
+    join account on account.account_id = placement.account_id and account.lease_token = %(token)s
+) o
+where p.placement_id = o.id;
+
+-- name: log_contacts
+-- That these enrolments were provisioned, once each.
+insert into contact_log (tenant, integration_id, employee_key, enrolment_key, course_code, text)
+select %(tenant)s, %(integration_id)s, u.* from unnest(%(employees)s::text[], %(enrolments)s::text[], %(courses)s::text[],
+                                                       %(texts)s::text[]) as u
+on conflict (integration_id, enrolment_key) where deleted_at is null do nothing
+returning enrolment_key, contact_id;
+
 -- name: record_accounts
 -- How each account ended, and the end of its lease. What HR changed meanwhile is due at once.
 update account a
@@ -149,7 +179,8 @@ set applied = coalesce(o.applied::jsonb, a.applied),
     due_at = case when not same then a.due_at
                   when o.state in ('parked', 'waiting', 'staged') then null
                   when o.state = 'due' then now() + o.wait
-                  else (select min(p.due_at) from placement p where p.account_id = a.account_id and p.state = 'due') end,
+                  else (select least(min(p.due_at) filter (where p.state = 'due'), min(p.group_due_at))
+                        from placement p where p.account_id = a.account_id) end,
     attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
     first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,
     urgency = least(a.urgency, 1),  -- what was read again last of all is of common urgency from now on
@@ -244,7 +275,9 @@ with ended as (
     delete from operation_hold where integration_id = %(integration_id)s and operation = any(%(operations)s::text[])
     returning operation
 ), placements as (
-    update placement set due_at = now(), held_for = null
+    update placement
+    set due_at = case when state = 'due' then now() end, held_for = null,
+        group_due_at = case when group_due_at is not null then now() end
     where integration_id = %(integration_id)s and held_for in (select operation from ended)
     returning account_id
 )

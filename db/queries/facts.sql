@@ -192,16 +192,20 @@ select employee_key, account_id from account
 where integration_id = %(integration_id)s and employee_key = any(%(keys)s);
 
 -- name: want_placements
--- What each placement is to be. Once provisioned, a changed provision date alone changes nothing (R132).
-insert into placement as p (tenant, integration_id, account_id, enrolment_key, course_code, state, code, wanted, due_at)
+-- What each placement is to be, and by which conditions. Once provisioned, neither a changed provision date nor a
+-- condition changes anything (R128, R132, R146).
+insert into placement as p (tenant, integration_id, account_id, enrolment_key, course_code, state, code, wanted, due_at,
+                            not_after, decision)
 select %(tenant)s, %(integration_id)s, w.account_id, w.key, w.course_code,
        case when w.refusal is null then 'due' else 'not_wanted' end, w.refusal, w.wanted::jsonb,
-       case when w.refusal is null then greatest(now(), w.not_before) end
+       case when w.refusal is null then greatest(now(), w.not_before) end, w.not_after, w.decision::jsonb
 from unnest(%(account_ids)s::bigint[], %(keys)s::text[], %(course_codes)s::text[], %(wanted)s::text[],
-            %(refusals)s::text[], %(not_before)s::timestamptz[])
-     as w(account_id, key, course_code, wanted, refusal, not_before)
+            %(refusals)s::text[], %(not_before)s::timestamptz[], %(not_after)s::timestamptz[], %(decisions)s::text[])
+     as w(account_id, key, course_code, wanted, refusal, not_before, not_after, decision)
 on conflict (integration_id, enrolment_key) do update
 set account_id = excluded.account_id, course_code = excluded.course_code, wanted = excluded.wanted,
+    not_after = excluded.not_after,
+    decision = case when p.provisioned_at is null then excluded.decision else p.decision end,
     state = case when excluded.code is null or p.provisioned_at is not null then 'due' else 'not_wanted' end,
     code = case when excluded.code is null or p.provisioned_at is not null then null else excluded.code end,
     due_at = case when p.provisioned_at is not null then now() else excluded.due_at end,
@@ -209,9 +213,21 @@ set account_id = excluded.account_id, course_code = excluded.course_code, wanted
     revision = p.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
 where (p.account_id, p.course_code, p.wanted) is distinct from (excluded.account_id, excluded.course_code, excluded.wanted)
    or (p.state = 'not_wanted' and p.code is distinct from excluded.code)
+   or (p.state = 'due' and p.provisioned_at is null and excluded.code is not null)
+   or (p.provisioned_at is null and p.not_after is distinct from excluded.not_after)
    or (p.state = 'due' and p.provisioned_at is null and p.due_at > now() and p.due_at is distinct from excluded.due_at)
    or (p.state = 'due' and p.provisioned_at is null and p.due_at <= now() and excluded.due_at > now())
-returning account_id, placement_id;
+returning account_id, placement_id, enrolment_key, code, revision;
+
+-- name: provisioned_of
+-- Which enrolments of these people this integration has provisioned.
+select p.enrolment_key from placement p join account a using (account_id)
+where p.integration_id = %(integration_id)s and a.employee_key = any(%(keys)s) and p.provisioned_at is not null;
+
+-- name: courses_of
+-- HR's word on the courses that these people are enrolled in.
+select c.course_code, c.integration, c.data from course c
+where c.tenant = %(tenant)s and c.course_code = any(%(codes)s);
 
 -- name: resolve_placement_failures
 -- What was wrong with a placement before its facts changed is no longer known to be wrong.

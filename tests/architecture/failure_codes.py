@@ -31,18 +31,19 @@ CARRIERS = dict.fromkeys(ERRORS | EVENT_ERRORS | {"Park", "Give", "Hold"}, 0) | 
     "_park_placement": 1,
     "doubtful": 1,
     "set_aside": 2,
+    "_Judged": 2,
     "Check": 3,
     "line": 3,
     "courses_line": 3,
 }
 # Functions whose answers are codes.
-REASONS = {"out_of_scope", "refusal", "hindrance"}
+REASONS = {"out_of_scope", "hindrance"}
 # A class of failures that carries its code, and a constant named for one.
 CONSTANTS = re.compile(r"taken_code|[A-Z_]*(CODE|UNROUTABLE)")
 # What codes that are put together may become.
 COMPOSED = {
     "f'{field}_missing'": {"first_name_missing", "last_name_missing"},
-    "f'booking_{enrolment.booking_status}'": {"booking_tentative", "booking_cancelled"},
+    "f'booking_{status}'": {"booking_tentative", "booking_cancelled"},
 }
 # A code found elsewhere, handed on.
 HANDED_ON = re.compile(r"(\w+\.)*(code|taken_code|outside|reason|UNROUTABLE)")

@@ -47,7 +47,7 @@ def test_no_code_is_put_together_in_a_way_that_cannot_be_read(found: Found) -> N
         ("Settled(1, 'applied')", set()),
         ("self.park(account, 'a', detail)", {"a"}),
         ("Problem('course', key, 'a', detail)", {"a"}),
-        ("def refusal(x):\n    if x:\n        return 'a'\n    return None", {"a"}),
+        ("def hindrance(x):\n    if x:\n        return 'a'\n    return None", {"a"}),
         ("class Mine(NeedsAttention):\n    def __init__(self):\n        super().__init__('a')", {"a"}),
         ("class Mine(Taken):\n    taken_code = 'a'", {"a"}),
         ("raise ValueError('a')", set()),

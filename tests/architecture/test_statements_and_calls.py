@@ -13,7 +13,7 @@ OURS = ("domain", "runtime", "db", "lms", "producers", "workers", "ops", "deploy
 # Statements in place, each with its reason. Everything else stands in db/queries under a name and a purpose.
 IN_PLACE = {
     # The clock and the session, not data: one line that a name would only hide.
-    ("db/accounts.py", "select now()"),
+    ("db/store.py", "select now()"),
     ("db/facts.py", "select set_config('lock_timeout', %s, true)"),
     ("db/facts.py", "select set_config('lock_timeout', '0', true)"),
     # Asked before there are tables.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.enrolments import WantedPlacement, due_at, merged, refusal, wanted_placement
-from domain.events import CourseEnrolment
+from domain.enrolments import WantedPlacement, due_between, ended, merged, wanted_placement
+from domain.events import Course, CourseEnrolment
 from domain.lms import LmsEnrolment
 from tests.unit.domain.values import NOON, integration
 
@@ -116,24 +116,26 @@ def test_a_deferral_changes_nothing() -> None:
     plain, deferred = enrolment(**said), enrolment(**said, deferred_on="2026-06-01")
 
     assert wanted_placement(deferred, integration()) == wanted_placement(plain, integration())
-    assert due_at(deferred, integration()) == due_at(plain, integration())
+    assert due_between(deferred, integration()) == due_between(plain, integration())
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("said", "over"),
     [
-        ({}, None),
-        ({"status": "completed"}, None),
-        ({"booking_status": "tentative"}, "booking_tentative"),
-        ({"booking_status": "cancelled"}, "booking_cancelled"),
-        ({"status": "withdrawn"}, "withdrawn"),
-        ({"export": False}, "export_off"),
+        ({}, False),
+        ({"status": "completed"}, False),
+        ({"booking_status": "tentative"}, False),
+        ({"booking_status": "cancelled"}, True),
+        ({"status": "withdrawn"}, True),
+        ({"export": False}, False),
     ],
 )
-def test_a_refused_enrolment_is_suspended_and_never_removed(said: dict[str, object], reason: str | None) -> None:
-    """R121, R122, R123, R133: removing would lose grades."""
-    assert refusal(enrolment(**said)) == reason
-    assert wanted_placement(enrolment(**said), integration()).suspended == (reason is not None)
+def test_what_hr_ends_is_suspended_and_an_unticked_box_ends_nothing(said: dict[str, object], over: bool) -> None:
+    """R128, R133, R146: removing would lose grades; a setting leaves those that end as they are."""
+    assert ended(enrolment(**said)) == over
+    assert wanted_placement(enrolment(**said), integration()).suspended == over
+    left = integration(enrolments={"when_ended": "leave"})
+    assert not wanted_placement(enrolment(**said), left).suspended
 
 
 @pytest.mark.parametrize(("role", "site_role"), [("learner", "12"), ("tutor", "13")])
@@ -148,8 +150,43 @@ def test_an_enrolment_is_due_from_midnight_of_its_export_day() -> None:
     """R124, F9: and at once without one."""
     there = integration(timezone="Europe/Amsterdam")
 
-    assert due_at(enrolment(export_on="2026-06-02"), there) == datetime(2026, 6, 1, 22, tzinfo=UTC)
-    assert due_at(enrolment(), there) is None
+    assert due_between(enrolment(export_on="2026-06-02"), there) == (datetime(2026, 6, 1, 22, tzinfo=UTC), None)
+    assert due_between(enrolment(), there) == (None, None)
+
+
+def test_where_only_the_day_itself_counts_it_ends_with_its_last_second() -> None:
+    """R124: today only, in the integration's time zone."""
+    there = integration(timezone="Europe/Amsterdam", enrolments={"due": "today"})
+
+    assert due_between(enrolment(export_on="2026-06-02"), there) == (
+        datetime(2026, 6, 1, 22, tzinfo=UTC),
+        datetime(2026, 6, 2, 21, 59, 59, tzinfo=UTC),
+    )
+
+
+def test_without_the_condition_no_day_is_waited_for() -> None:
+    """R127"""
+    there = integration(enrolments={"conditions": ["booking_confirmed"]})
+
+    assert due_between(enrolment(export_on="2026-06-02"), there) == (None, None)
+
+
+def test_talentlms_keeps_no_dates_so_an_extension_changes_nothing_there() -> None:
+    """R133: neither deferment nor extension may provision twice."""
+    there = integration(lms="talentlms")
+    plain = wanted_placement(enrolment(starts_on="2026-05-16", ends_on="2026-09-20"), there)
+    moved = enrolment(starts_on="2026-05-16", ends_on="2026-09-20", extended_to="2026-12-20", deferred_on="2026-06-01")
+
+    assert wanted_placement(moved, there) == plain
+    assert (plain.role, plain.starts_at, plain.ends_at) == ("learner", None, None)
+
+
+@pytest.mark.parametrize(("given", "key"), [("77eD6LXHH", "77eD6LXHH"), ("  ", ""), (None, "")])
+def test_the_group_is_the_courses_and_a_blank_one_is_none(given: str | None, key: str) -> None:
+    """R130"""
+    course = Course(course_code="ICT30120-A", group_key=given)
+
+    assert wanted_placement(enrolment(), integration(), course).group_key == key
 
 
 # Several enrolments in one course

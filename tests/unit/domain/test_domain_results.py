@@ -208,15 +208,31 @@ def test_a_result_is_announced_with_all_that_hr_needs() -> None:
 
 def test_what_is_told_again_has_the_same_id_and_another_thing_has_another() -> None:
     """I5: the outbox keeps the first, whenever the second is written."""
-    link = {"tenant": "acme", "integration": "Acme Moodle", "employee_key": "E-1002", "how": "created"}
-    place = {"tenant": "acme", "integration": "Acme Moodle", "employee_key": "E-1002", "enrolment_key": "EN-1"}
+    link: Any = {
+        "tenant": "acme",
+        "integration": "Acme Moodle",
+        "employee_key": "E-1002",
+        "how": "created",
+        "previous_id": "ZX81",
+    }
+    place: Any = {
+        "tenant": "acme",
+        "integration": "Acme Moodle",
+        "employee_key": "E-1002",
+        "enrolment_key": "EN-1",
+        "lms_course_id": "3",
+        "group_key": "77eD",
+    }
     first = account_linked(**link, lms_user_id="7", at=NOON)
     again = account_linked(**link, lms_user_id="7", at=NOON + timedelta(hours=1))
     other = account_linked(**link, lms_user_id="8", at=NOON)
-    provisioned = enrolment_provisioned(**place, lms_course_id="3", at=NOON)
+    provisioned = enrolment_provisioned(1, **place, at=NOON)
+    provisioned_again = enrolment_provisioned(2, **place, at=NOON)
 
     assert first.event_id == again.event_id
-    assert len({first.event_id, other.event_id, provisioned.event_id}) == 3
+    assert len({first.event_id, other.event_id, provisioned.event_id, provisioned_again.event_id}) == 4
+    assert json.loads(first.body)["data"]["previous_id"] == "ZX81"
+    assert json.loads(provisioned.body)["data"]["text"] == "Enrolled in course 3, group 77eD of Acme Moodle"
     assert json.loads(provisioned.body)["data"]["provisioned_at"] == "2026-06-01T12:00:00+00:00"
 
 

@@ -10,7 +10,7 @@ from domain.accounts import suspended_if_linked
 from domain.events import CourseEnrolment, Employee
 from domain.scope import out_of_scope
 from domain.wanted import AccountState, PersonFacts, account_state, placement_states
-from tests.unit.domain.values import employee, integration
+from tests.unit.domain.values import NOON, employee, integration
 
 SELECTED = integration(payrolls="selected")
 NOBODY: dict[tuple[str, str], bool] = {}
@@ -205,8 +205,15 @@ def test_every_combination_has_one_state_with_either_a_wish_or_a_reason(
 def test_every_enrolment_has_its_own_placement() -> None:
     """R1 asks for independence: one refused enrolment says nothing about the others."""
     states = placement_states(
-        [enrolment("EN-1"), enrolment("EN-2", status="withdrawn"), enrolment("EN-3", export_on="2026-06-02")],
+        facts(
+            employee(),
+            enrolment("EN-1"),
+            enrolment("EN-2", status="withdrawn"),
+            enrolment("EN-3", export_on="2026-06-02"),
+        ),
         integration(timezone="Europe/Amsterdam"),
+        {},
+        NOON,
     )
 
     assert [(s.enrolment_key, s.refusal, s.wanted.suspended) for s in states] == [
