@@ -83,3 +83,11 @@ class Latency:
 def small_site() -> Latency:
     """A small Moodle: 30 ms before a call does anything, two calls at a time."""
     return Latency(enabled=True, call_ms=30.0, workers=2)
+
+
+def latency_named(preset: str) -> Latency:
+    """A latency by name: "off", "small" (30 ms a call, two at a time) or "measured" (the contract's figures)."""
+    presets = {"off": Latency(), "small": small_site(), "measured": Latency(enabled=True)}
+    if preset not in presets:
+        raise ValueError(f"latency must be one of {sorted(presets)}")
+    return presets[preset]

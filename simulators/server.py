@@ -24,9 +24,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from simulators.base import SimulatedSite
 from simulators.clock import MovableClock
-from simulators.control import PREFIX, Control, latency_named
+from simulators.control import PREFIX
+from simulators.latency import latency_named
 from simulators.moodle.build import demo_courses, moodle_site
+from simulators.moodle.control import MoodleControl
 from simulators.moodle.site import MoodleSite
 from simulators.moodle.state import Settings
 from simulators.wire import Request, Response
@@ -124,9 +127,9 @@ class SimulatorServer(ThreadingHTTPServer):
     def __init__(self, site: MoodleSite, port: int = 0, host: str = "127.0.0.1") -> None:
         super().__init__((host, port), Handler)
         self.site = site
-        if isinstance(site, MoodleSite) and site.settings.url == Settings().url:
-            site.settings.url = self.url  # a site knows its own address
-        self.control = Control(site)
+        if isinstance(site, SimulatedSite):
+            site.served_at(self.url)
+        self.control = MoodleControl(site)
 
     @property
     def url(self) -> str:
