@@ -173,6 +173,17 @@ class Category:
     price: str = "0.00"
 
 
+@dataclass(frozen=True)
+class Event:
+    """An entry of the timeline: what happened to a person, in a course and about a unit or a group if any."""
+
+    type: str
+    user: User
+    at: float
+    course: Course | None = None
+    about: Unit | Group | None = None
+
+
 class Index:
     """Which ids are found in which places; a place is a kind and a value."""
 
@@ -211,7 +222,7 @@ class State:
         self.branches_of: dict[int, dict[int, None]] = {}
         self.user_fields: dict[str, CustomField] = {}
         self.course_fields: dict[str, CustomField] = {}
-        self.timeline: dict[tuple[str, str, int], dict[int, Mapping[str, Any]]] = {}
+        self.timeline: dict[tuple[str, str, int], dict[int, Event]] = {}
         self.deactivations: list[tuple[float, int]] = []  # a heap
 
     def user(self, number: int) -> User | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from simulators.talentlms.calls import Call, action
 from simulators.talentlms.errors import PortalError
-from simulators.talentlms.state import Course, Group, State, Unit, User
+from simulators.talentlms.state import Course, Event, Group, State, Unit, User
 from simulators.talentlms.texts import escaped, moment
 
 LATEST = 200
@@ -41,12 +41,12 @@ def enter(
 ) -> None:
     """Put an event of a person on the timeline; it is about a unit or a group, else about the course."""
     number = state.ids.next("event")
-    entry = {"event": event, "user": user.id, "at": at, "course": course, "about": about, "named": user}
     kind = "group_id" if isinstance(about, Group) else "unit_id"
     places = {"": 0, "user_id": user.id}
     places |= ({"course_id": course.id} if course else {}) | ({kind: about.id} if about else {})
     for name, value in places.items():
-        state.journal.put(state.timeline.setdefault((event, name, value), {}), number, entry)
+        entries = state.timeline.setdefault((event, name, value), {})
+        state.journal.put(entries, number, Event(event, user, at, course, about))
 
 
 @action("gettimeline")
@@ -57,18 +57,17 @@ def get_timeline(call: Call) -> list[dict[str, Any]]:
     if len(asked) > 1:
         raise PortalError("arguments")
     place = (asked[0], call.number(asked[0])) if asked else ("", 0)
-    entries = call.state.timeline.get((event, *place), {})
-    latest = list(islice(reversed(entries.values()), LATEST))
+    latest = list(islice(reversed(call.state.timeline.get((event, *place), {}).values()), LATEST))
     call.cost(len(latest))
-    return [_row(call, entry["event"], entry["named"], entry) for entry in latest]
+    return [_row(call, event) for event in latest]
 
 
-def _row(call: Call, event: str, user: User, entry: Any) -> dict[str, Any]:
-    course, about = entry["course"], entry["about"]
-    first, second = (about, course) if about else (course, None)
-    message = MESSAGES[event].format(user=user.short_name, object=first.name if first else "")
-    row = {"action": event, "message": escaped(message), "timestamp": moment(call.settings, entry["at"])}
-    row |= {"unix_timestamp": str(int(entry["at"])), "user_id": str(user.id), "user_username": user.login}
+def _row(call: Call, event: Event) -> dict[str, Any]:
+    user = event.user
+    first, second = (event.about, event.course) if event.about else (event.course, None)
+    message = MESSAGES[event.type].format(user=user.short_name, object=first.name if first else "")
+    row = {"action": event.type, "message": escaped(message), "timestamp": moment(call.settings, event.at)}
+    row |= {"unix_timestamp": str(int(event.at)), "user_id": str(user.id), "user_username": user.login}
     row |= {"user_email": user.email, "user_fullname": escaped(user.short_name)}
     return {**row, **_named("object", first), **_named("secondary_object", second), "event_counter": "1"}
 
