@@ -5,6 +5,10 @@ A simulated TalentLMS portal, answering to version 1 of its API as the fact shee
     response = site(Request("GET", "/api/v1/users/email:ann@example.org", headers={"Authorization": basic(API_KEY)}))
     TalentLearners(site).finish("ann", "C001")
 
+The ledger tells of: user created, updated, deactivated, deleted, undeleted, user status set; enrolled, unenrolled;
+group joined, left; branch joined, left; unit completed, graded, reopened; course completed, failed; progress reset;
+course created, deleted; group created, deleted; course added to group, to branch; mail sent.
+
 What is a guess, and only that, is in `errors` (statuses and texts) and in `Settings` (switches). May import the rest of
 `simulators` and the standard library.
 """

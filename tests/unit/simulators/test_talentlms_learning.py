@@ -53,6 +53,11 @@ def units(site: TalentSite) -> dict[str, tuple[str, str]]:
     return {row["name"].split()[0]: (row["completion_status"], row["score"]) for row in rows}
 
 
+def ended(site: TalentSite) -> list[str]:
+    """When each unit was completed."""
+    return [row["completed_on_timestamp"] for row in get(site, f"getuserstatusincourse/{PAIR}")["units"]]
+
+
 def events(site: TalentSite, event: str) -> list[dict[str, Any]]:
     return list(get(site, f"gettimeline/event_type:{event}"))
 
@@ -85,10 +90,10 @@ def test_a_new_grade_is_on_the_timeline_and_in_no_figure(
     site: TalentSite, learners: TalentLearners, clock: MovableClock, unit: str, event: str
 ) -> None:
     learners.complete_unit("user00001", "C001", unit, score=60)
-    before = figures(site)
+    before, dates = figures(site), ended(site)
     clock.advance(60)
     learners.grade("user00001", "C001", unit, 80)
-    assert figures(site) == before
+    assert (figures(site), ended(site)) == (before, dates)
     assert units(site)[unit] == ("Completed", "80")
     assert [entry["object_name"].split()[0] for entry in events(site, event)] == [unit, unit]
     assert kinds(site) == ["unit completed", "unit graded"]

@@ -115,12 +115,14 @@ def test_two_callers_signing_up_the_same_person_make_one_account(site: TalentSit
 
 
 def test_a_person_deleted_for_good_was_never_there_and_another_is_no_longer_available(site: TalentSite) -> None:
-    sign_up(site, "ann"), sign_up(site, "bea")
+    sign_up(site, "ann", custom_field_1="E-1"), sign_up(site, "bea", custom_field_1="E-1")
     post(site, "deleteuser", user_id=2)
     post(site, "deleteuser", user_id=3, permanent="yes")
     for mark in ("id:2", "email:ann@example.org", "username:ann"):
         assert refusal(site, f"users/{mark}") == (404, "The requested user is no longer available")
     assert refusal(site, "users/id:3") == (404, "The requested user does not exist")
+    assert [row["login"] for row in get(site, "users")] == ["admin"]
+    assert get(site, "getusersbycustomfield/custom_field_value:E-1") == []
     assert said(sign_up(site, "ann")) == TAKEN.format("email address")
     assert sign_up(site, "bea")["id"] == 4
     site.settings = Settings(deleted_keep_marks=False)
