@@ -104,13 +104,14 @@ class TalentGateway:
     ) -> Sequence[LmsUser]:
         asked = [value for value in dict.fromkeys(values) if _can_exist(by, value)]
         if by != "external_key":
-            found = [user for user in self._all(asked, partial(self._find, by)) if user is not None]
+            found = self._all(asked, partial(self._find, by))
         elif self._key_field:
             ids = dict.fromkeys(user_id for some in self._all(asked, self._holders) for user_id in some)
-            found = [user for user in self._all(list(ids), partial(self._find, "user_id")) if user is not None]
+            found = self._all(list(ids), partial(self._find, "user_id"))
         else:
             return []
-        return [user for user in found if getattr(user, by) in asked]
+        # Two spellings of an address may bring one user, and one spelling somebody with the other.
+        return [user for user in dict.fromkeys(found) if user is not None and getattr(user, by) in asked]
 
     def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
         for spelling in dict.fromkeys((email, email.lower())):
