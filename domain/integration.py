@@ -51,7 +51,7 @@ class People(_Settings):
     key_field: Annotated[
         str,
         Field(
-            pattern="(custom_field_[0-9]{1,3})?",
+            pattern="^(custom_field_[0-9]{1,9})?$",
             description="TalentLMS: the custom field that holds the id number, as `custom_field_3`. Without one there"
             " is no place for it, and people are known by their link, address and login.",
         ),
@@ -93,7 +93,10 @@ class People(_Settings):
     ] = "email"
     password: Annotated[
         Literal["lms", "preset"],
-        Field(description="The LMS makes and mails one; or `MATRICULA_PASSWORD`, to be changed at the first login."),
+        Field(
+            description="The LMS makes and mails one, or in TalentLMS a random one that people replace at the login; or"
+            " `MATRICULA_PASSWORD`, which Moodle has changed at the first login."
+        ),
     ] = "lms"  # noqa: S105 - says where passwords come from
     fields: tuple[FieldMap, ...] = Field(
         default=(), description="The LMS's profile fields that are kept up to date from HR."
@@ -330,8 +333,12 @@ class IntegrationSettings(_Settings):
         impossible = {"moodle": "remove", "talentlms": "suspend"}[self.lms]
         if self.enrolments.when_ended == impossible:
             raise ValueError(f"enrolments.when_ended cannot be {impossible} in {self.lms}")
-        if self.people.key_field and self.lms != "talentlms":
+        if self.lms == "moodle" and self.people.key_field:
             raise ValueError("people.key_field is for TalentLMS; Moodle keeps the id number in a place of its own")
+        if self.lms == "talentlms" and {self.role("learner"), self.role("tutor")} - {"learner", "instructor"}:
+            raise ValueError("roles must be learner or instructor in TalentLMS")
+        if self.lms == "talentlms" and (self.results.report or self.results.recent_report):
+            raise ValueError("results.report and results.recent_report are for Moodle; TalentLMS is read without one")
         return self
 
     def zone(self) -> ZoneInfo:

@@ -79,7 +79,7 @@ class Sites:
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
         gateway = self._gateways.open(
-            integration.url,
+            integration.settings,
             unsealed(integration, "token", integration.token_sealed, self._keys),
             lambda call: meter.count(call.function, call.code, call.items),
         )
