@@ -145,7 +145,8 @@ def _with_ending(event: Event, fact: CourseEnrolment) -> CourseEnrolment:
 def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
     """What every integration of the tenant should hold for these people is written down."""
     # Sorted, so that two transactions never lock the same rows in opposite order.
-    people = store.people(sorted(set(keys)))
+    keys = sorted(set(keys))
+    people = store.people(keys)
     if not people:
         return
     enabled = store.enabled_payrolls()
@@ -154,12 +155,13 @@ def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
     enrolled = any(facts.enrolments for facts in people)
     now = store.now()
     for integration in store.integrations():
+        provisioned = store.provisioned(integration, keys) if enrolled else set()
         accounts = {
-            facts.employee_key: account_state(facts, integration.settings, enabled, details) for facts in people
+            facts.employee_key: account_state(facts, integration.settings, enabled, details, provisioned)
+            for facts in people
         }
         changed = store.want_accounts(integration, accounts)
         ids = store.account_ids(integration, list(accounts))
-        provisioned = store.provisioned(integration, list(accounts)) if enrolled else set()
         placements = [
             (ids[facts.employee_key], state)
             for facts in people

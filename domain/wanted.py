@@ -69,8 +69,14 @@ def account_state(
     settings: IntegrationSettings,
     enabled_payrolls: Mapping[tuple[str, str], bool],
     payroll_details: PayrollDetails = MappingProxyType({}),
+    provisioned: Collection[str] = (),
 ) -> AccountState:
-    """The account one integration should hold for this person; a reason where it should hold none."""
+    """
+    The account one integration should hold for this person; a reason where it should hold none.
+
+    Args:
+        provisioned: The keys of the enrolments that have been provisioned.
+    """
     if facts.erased:
         return AccountState("due", suspended_if_linked(facts.employee_key, "person_erased"))
     person = facts.employee
@@ -81,7 +87,7 @@ def account_state(
         return AccountState("out_of_scope", code=outside)
     if outside:
         return AccountState("due", suspended_if_linked(facts.employee_key, outside))
-    if settings.people.accounts_for == "enrolled" and not any(map(_asks_for_account, facts.enrolments)):
+    if settings.people.accounts_for == "enrolled" and not _is_enrolled(facts, provisioned):
         return AccountState("waiting", code="not_enrolled")
     try:
         wanted = wanted_account(person, settings.people)
@@ -93,8 +99,13 @@ def account_state(
     return AccountState("due", wanted=_with_fields(wanted, person, settings, payroll_details))
 
 
-def _asks_for_account(enrolment: CourseEnrolment) -> bool:
-    return enrolment.booking_status == "confirmed" and enrolment.status != "withdrawn" and enrolment.export
+def _is_enrolled(facts: PersonFacts, provisioned: Collection[str]) -> bool:
+    """Somebody who was enrolled keeps the account, so that the end of an enrolment gets there too."""
+    return any(
+        enrolment.enrolment_key in provisioned
+        or (enrolment.booking_status == "confirmed" and enrolment.status != "withdrawn" and enrolment.export)
+        for enrolment in facts.enrolments
+    )
 
 
 def _with_identity(wanted: WantedAccount, person: Employee, settings: IntegrationSettings) -> WantedAccount:

@@ -62,8 +62,8 @@ select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.
        now() - p.group_first_at as group_running_for,
        -- Once provisioned, the course is known by its id: its code may change (R58).
        coalesce(case when p.provisioned_at is not null then p.lms_course_id end,
-                own.data ->> 'lms_course_id', general.data ->> 'lms_course_id', seen.lms_course_id,
-                told.lms_course_id) as lms_course_id
+                nullif(trim(own.data ->> 'lms_course_id'), ''), nullif(trim(general.data ->> 'lms_course_id'), ''),
+                seen.lms_course_id, told.lms_course_id) as lms_course_id
 from placement p
 join integration i using (integration_id)
 left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name

@@ -26,11 +26,14 @@ from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
+from lms.talentlms import TalentGateway
 from runtime.secrets import MasterKeys, Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
+from simulators.talentlms import API_KEY, TalentSite
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
@@ -46,11 +49,13 @@ KEYS = MasterKeys.read(KEY)
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
+Lms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
                        first_attempt_at = first_attempt_at - %(d)s;
     update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
+                         group_due_at = group_due_at - %(d)s, group_first_at = group_first_at - %(d)s,
                          finished_since = finished_since - %(d)s;
     update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
@@ -86,7 +91,8 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: LmsGateway | MoodleSite,
+        lms: Lms,
+        /,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -109,25 +115,36 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(self, lms: Lms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
             found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, keys=KEYS)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+        self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, site: MoodleSite, meter: CallMeter) -> MoodleGateway:
-        client = httpx.Client(transport=transport(site), timeout=30)
-        return MoodleGateway(
+    def _gateway(self, lms: Lms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
+        if not isinstance(lms, MoodleSite | TalentSite):
+            return lms
+        client = httpx.Client(transport=transport(lms), timeout=30)
+
+        def count(call: CallRecord) -> None:
+            meter.count(call.function, call.code, call.items)
+
+        if isinstance(lms, MoodleSite):
+            return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
+        return TalentGateway(
             client,
-            site.settings.url,
-            Secret(TOKEN),
-            on_call=lambda call: meter.count(call.function, call.code, call.items),
+            wanted.url,
+            Secret(API_KEY),
+            on_call=count,
+            budget=lambda: None,
+            zone=wanted.zone(),
+            key_field=wanted.people.key_field,
         )
 
     def open_site(self, integration: Integration) -> Site:
