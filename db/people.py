@@ -1,13 +1,17 @@
 """One person as people look at them: what HR told, where everything stands, and what happened."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
+from db.facts import FactStore
 from db.statements import statements
 from db.store import Store
+from domain.conditions import Finding
+from domain.wanted import placement_states
 from domain.why import (
     AccountFacts,
     Explanation,
@@ -100,7 +104,22 @@ class PeopleViews(Store):
             return explain_account(person, integration, account, now)
         rows = self._rows("placement_seen", integration_id=integration_id, enrolment_key=subject.enrolment_key)
         placement = PlacementFacts(*_with_trouble(rows[0])) if rows else None
+        if placement is not None:
+            findings = self._findings(subject, integration_id, placement.provisioned_at is not None, now)
+            placement = replace(placement, findings=findings)
         return explain_placement(person, integration, account, placement, now)
+
+    def _findings(self, subject: Subject, integration_id: int, provisioned: bool, now: datetime) -> Sequence[Finding]:
+        """Every condition of the enrolment as it is now."""
+        facts = FactStore(self._db, subject.tenant)
+        found = [one.settings for one in facts.integrations() if one.integration_id == integration_id]
+        if not found:  # it was removed
+            return ()
+        [person] = facts.people([subject.employee_key])
+        states = placement_states(
+            person, found[0], facts.courses([person]), now, [subject.enrolment_key or ""] if provisioned else ()
+        )
+        return next((s.conditions for s in states if s.enrolment_key == subject.enrolment_key), ())
 
 
 def _with_trouble(row: tuple[Any, ...]) -> tuple[Any, ...]:
