@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from db.failure_groups import FailureStore
+from db.failure_groups import Problem as Problem
 from db.statements import statements
 from db.store import IntegrationStore
 from domain.accounts import WantedAccount
@@ -129,16 +131,6 @@ class MembershipEnd:
     wait: timedelta | None = None
     burnt: bool = True
     held_for: Operation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that needs a person."""
-
-    kind: Literal["account", "placement", "membership", "integration", "course", "guard"]
-    subject_id: str
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +308,7 @@ class WorkStore(IntegrationStore):
         return dict(rows)
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
-        if problems:
-            self._rows(
-                "open_failures",
-                tenant=tenant,
-                kinds=[problem.kind for problem in problems],
-                ids=[problem.subject_id for problem in problems],
-                codes=[problem.code for problem in problems],
-                details=[problem.detail for problem in problems],
-            )
+        FailureStore(self._db, tenant, self._integration_id).open(problems)
 
     def resolve_failures(self, kind: str, ids: Iterable[int | str], *, keep: Sequence[str] = ()) -> None:
         """What was wrong with these is over, except under the codes to `keep`."""

@@ -200,14 +200,6 @@ returning a.account_id;
 -- The batch broke on a bug: its starts stay without an end, so that it comes back in smaller batches at once.
 update account set lease_token = null, lease_until = null where lease_token = %(token)s;
 
--- name: open_failures
--- What needs a person becomes visible, once per subject and code.
-insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
-select %(tenant)s, %(integration_id)s, u.kind, u.id, u.code, u.detail
-from unnest(%(kinds)s::text[], %(ids)s::text[], %(codes)s::text[], %(details)s::text[]) as u(kind, id, code, detail)
-on conflict (subject_kind, subject_id, code) where resolved_at is null
-do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
-
 -- name: resolve_failures
 -- What has been done is no failure any more, but for what it was done without.
 update failure set resolved_at = now()
