@@ -12,7 +12,10 @@ SQL = statements("schedule")
 
 @dataclass(frozen=True, slots=True)
 class DueScopes:
-    """Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to read anew and to check."""
+    """
+    Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to read anew and to check; and
+    whether there is upkeep to be done for all of them.
+    """
 
     apply: list[str]
     provision: list[int]
@@ -20,6 +23,7 @@ class DueScopes:
     catalogue: list[int]
     sync: list[int] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
+    upkeep: bool = False
 
 
 def due_scopes(db: Db) -> DueScopes:
@@ -29,6 +33,7 @@ def due_scopes(db: Db) -> DueScopes:
             name: cursor.execute(SQL[name]).fetchall()
             for name in ("tenants_due", "provisions_due", "polls_due", "catalogues_due", "syncs_due", "checks_due")
         }
+        upkeep = cursor.execute(SQL["upkeep_due"]).fetchone()
     return DueScopes(
         found["tenants_due"],
         found["provisions_due"],
@@ -36,6 +41,7 @@ def due_scopes(db: Db) -> DueScopes:
         found["catalogues_due"],
         found["syncs_due"],
         found["checks_due"],
+        bool(upkeep),
     )
 
 

@@ -568,6 +568,10 @@ create table replay_item (                           -- one member; frozen when 
     predicted     text,                              -- what the preview said of it
     state         text not null default 'waiting' check (state in ('waiting', 'running', 'done', 'failed', 'skipped')),
     outcome       text,                              -- what came of it
+    -- Something else came of it than the preview said (J4).
+    differs       boolean generated always as (coalesce(
+                      state in ('done', 'failed') and predicted <> 'unknown'
+                      and predicted <> case state when 'failed' then 'blocked' else outcome end, false)) stored,
     before        text,                              -- what the LMS was known to hold
     released_at   timestamptz,
     ended_at      timestamptz,
@@ -580,6 +584,26 @@ create table replay_item (                           -- one member; frozen when 
 create index replay_item_waiting on replay_item (replay_id, position) where state = 'waiting';
 create index replay_item_running on replay_item (replay_id, position) where state = 'running';
 create index replay_item_ended on replay_item (replay_id, ended_at, position) where ended_at is not null;
+
+create table notice (                                -- what people are told; a row until it was sent or given up
+    notice_id       bigint generated always as identity primary key,
+    key             text not null,                   -- of what it tells; a second one of that is impossible
+    channel         text not null check (channel in ('mail', 'webhook')),
+    tenant          text,
+    integration_id  bigint references integration,
+    kind            text not null check (kind in ('quarantine', 'quarantine changed', 'failure group')),
+    group_id        bigint references failure_group,
+    code            text not null,
+    detail          text not null default '',
+    written_at      timestamptz not null default now(),
+    due_at          timestamptz default now(),       -- null: nothing is left to do
+    attempts        integer not null default 0,      -- counted at the start
+    sent_at         timestamptz,
+    problem         text,                            -- why it was not sent, or not yet
+    unique (key, channel),
+    check (sent_at is null or due_at is null)
+);
+create index notice_due on notice (due_at) where due_at is not null;
 
 create table lms_calls (                             -- cost is counted in LMS calls
     integration_id  bigint not null references integration,

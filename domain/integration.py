@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from domain.conditions import CONDITIONS, Condition, Due
 from domain.fields import FieldMap, doubly_mapped
-from domain.support import Support, Welcome
+from domain.replays import Replays
+from domain.support import Notices, Support, Welcome
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
@@ -327,6 +328,8 @@ class IntegrationSettings(_Settings):
     guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person.")] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
+    replays: Annotated[Replays, Field(description="How failures are tried again.")] = Replays()
+    notices: Annotated[Notices, Field(description="Who is told when something needs a person.")] = Notices()
 
     @model_validator(mode="after")
     def _asks_of_the_lms_what_it_can(self) -> "IntegrationSettings":

@@ -14,6 +14,7 @@ import threading
 import dramatiq
 
 from db.accounts import Integration
+from db.failure_groups import count_groups
 from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
@@ -34,6 +35,7 @@ from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.replaying import advance_replays
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -106,6 +108,9 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
         apply_events(pool, tenant, wakeups.provision)
 
     def maintain() -> None:
+        advance_replays(pool)
+        with transaction(pool) as db:
+            count_groups(db)
         maintain_syncs(pool)
         maintain_catalogue(pool=pool, open_site=sites, rules=rules())
         check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)

@@ -1,0 +1,85 @@
+"""
+Failures on a workbench, tried again as workers and people do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from db.failure_groups import count_groups
+from db.pool import transaction
+from db.replay_views import Report
+from db.replays import Selection
+from lms.read_only import ReadOnly
+from ops import previews, replays
+from ops.links import Operator
+from ops.replays import Created, Preview
+from runtime.settings import Settings
+from tests.support.builders import TENANT
+from tests.support.workbench import KEYS, Workbench
+from workers.replaying import advance_replays
+
+EVA = Operator("eva", "the cause is gone")
+SETTINGS = Settings("", "", KEYS)
+
+
+class Replaying:
+    """
+    Previews, confirms and advances on a workbench, whose LMS has no address.
+    """
+
+    def __init__(self, bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bench = bench
+
+        @contextmanager
+        def reading(_: Settings, row: Any) -> Iterator[ReadOnly]:
+            yield ReadOnly(bench._gateways[row.integration_id])
+
+        monkeypatch.setattr(previews, "reading", reading)
+
+    def preview(self, selection: Selection, **chosen: Any) -> Preview:
+        return replays.preview(self.bench.pool, SETTINGS, TENANT, selection, **chosen)
+
+    def create(self, selection: Selection, by: Operator = EVA, **chosen: Any) -> Created:
+        """
+        Preview, and confirm what was seen.
+        """
+        seen = self.preview(selection, **chosen)
+        return replays.create(self.bench.pool, SETTINGS, TENANT, selection, by, confirmed=seen.digest, **chosen)
+
+    def tick(self) -> None:
+        """
+        What the workers do within a second, whatever the rate is.
+        """
+        self.bench.run("update replay set next_at = now() where state = 'running'")
+        advance_replays(self.bench.pool)
+        self.bench.apply()
+        self.bench.provision()
+
+    def finish(self, replay_id: int, ticks: int = 30) -> Report:
+        """
+        Tick until nothing more happens by itself.
+        """
+        for _ in range(ticks):
+            self.tick()
+            found = self.report(replay_id)
+            if found.replay.state not in ("running",) and not found.replay.running:
+                break
+        self.count()
+        return self.report(replay_id)
+
+    def report(self, replay_id: int) -> Report:
+        return replays.report(self.bench.pool, TENANT, replay_id)
+
+    def count(self) -> None:
+        with transaction(self.bench.pool) as db:
+            count_groups(db)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """
+        Every group as counted, the first one first.
+        """
+        self.count()
+        return self.bench.rows("select * from failure_group order by group_id")
