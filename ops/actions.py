@@ -148,3 +148,4 @@ def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, t
     """The integration uses this token from now on."""
     with transaction(pool) as db:
         configuration.replace_token(db, integration, token, key=settings.master_key)
+        configuration.note(db, integration, "integration token replaced")
