@@ -101,7 +101,7 @@ class AccountEnd:
 
 @dataclass(slots=True)
 class PlacementEnd:
-    """How one placement ended. `applied` is set when the LMS holds it."""
+    """How one placement ended. `applied` is set when the LMS holds it; `in_doubt` says that it may."""
 
     placement: ClaimedPlacement
     state: Literal["due", "settled", "parked", "not_wanted"]
@@ -109,6 +109,7 @@ class PlacementEnd:
     wait: timedelta | None = None
     burnt: bool = True
     applied: WantedPlacement | None = None
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ class WorkStore(IntegrationStore):
         """The ids of those accounts that are still ours, for another lease."""
         ids = [account.account_id for account in accounts]
         token = accounts[0].lease_token
+        self._rows("lock_accounts", ids=ids)
         return {row[0] for row in self._rows("renew_lease", ids=ids, token=token, lease=lease)}
 
     def let_go(self, token: int) -> None:
@@ -196,6 +198,7 @@ class WorkStore(IntegrationStore):
 
     def save_links(self, token: int, links: Sequence[Saved]) -> set[int]:
         """The ids of the accounts whose link was saved: those that are still ours."""
+        self._rows("lock_accounts", ids=[link.account_id for link in links])
         rows = self._rows(
             "save_links",
             token=token,
@@ -213,6 +216,7 @@ class WorkStore(IntegrationStore):
         Returns:
             The ids of the accounts that were still ours. Of the others nothing was recorded (B5).
         """
+        self._rows("lock_accounts", ids=[end.account.account_id for end in accounts])
         if placements:
             self._record_placements(token, placements)
         rows = self._rows(
@@ -242,6 +246,7 @@ class WorkStore(IntegrationStore):
             applied=[end.applied.model_dump_json() if end.applied else None for end in ends],
             courses=[end.placement.lms_course_id for end in ends],
             provisioned=[end.applied is not None for end in ends],
+            in_doubt=[end.in_doubt for end in ends],
         )
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:

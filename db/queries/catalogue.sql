@@ -38,11 +38,17 @@ where c.integration_id = %(integration_id)s and c.lms_course_id = u.id and not c
 
 -- name: unpark_found_courses
 -- Enrolments that waited for a course which is there now.
-with found as (
-    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
+with waiting as materialized (
+    select p.placement_id from placement p
+    join account a using (account_id)
     where p.integration_id = %(integration_id)s and p.state = 'parked' and p.code = 'course_not_found'
       and exists (select from lms_course c where c.integration_id = p.integration_id and not c.gone
                   and (c.code = p.course_code or c.told ->> 'code' = p.course_code))
+    order by a.employee_key collate "C" for no key update of a
+), found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
+    from waiting w
+    where p.placement_id = w.placement_id and p.state = 'parked' and p.code = 'course_not_found'
     returning p.placement_id, p.account_id
 ), healed as (
     update failure f set resolved_at = now() from found
