@@ -161,9 +161,9 @@ class Views(Store):
         with self._db.cursor(row_factory=class_row(ReportLine)) as cursor:
             return cursor.execute(SQL["result_report"], asdict(wanted) | {"tenant": self._tenant}).fetchall()
 
-    def provisioned(self) -> dict[str, datetime]:
-        """When the LMS first held each enrolment, by enrolment key."""
-        return dict(self._rows("provisioned"))
+    def provisioned(self, integration_id: int) -> dict[str, datetime]:
+        """When the LMS of an integration first held each enrolment, by enrolment key."""
+        return dict(self._rows("provisioned", integration_id=integration_id))
 
 
 def _summed(pairs: Any) -> dict[str, int]:

@@ -60,9 +60,9 @@ where (%(tenant)s::text is null or r.tenant = %(tenant)s)
 order by r.synced_at desc, r.result_id limit %(most)s;
 
 -- name: provisioned
--- When the LMS first held each enrolment.
+-- When the LMS of an integration first held each enrolment.
 select enrolment_key, provisioned_at from placement
-where provisioned_at is not null and (%(tenant)s::text is null or tenant = %(tenant)s);
+where provisioned_at is not null and integration_id = %(integration_id)s;
 
 -- name: result_report
 -- Results counted by course, payroll or day of attempt, where the client has that report (R10).
