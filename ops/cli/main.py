@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import transaction
 from ops import actions
-from ops.cli import enrolments, fields, guard, integration, keys, life, link, person, plan, status, sync
+from ops.cli import enrolments, fields, guard, integration, keys, life, link, person, plan, report, setup, status, sync
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.logs import configure_logs
@@ -24,6 +24,9 @@ app.add_typer(keys.app, name="keys")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
+app.command()(person.available)
+app.command()(report.report)
+setup.register(integration.app)
 life.register(integration.app)
 integration.app.add_typer(fields.app, name="fields")
 sync.register(integration.app)
