@@ -1,6 +1,7 @@
 """`matricula integration`: enabling, changing, pausing and removing, and what there is to look at before."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -110,17 +111,26 @@ def payrolls(
     descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the payrolls that HR has named, whether they are in scope, and how many people they have."""
+    """List the payrolls that HR has named, whether they are in scope, their people, and how far a sweep has come."""
     with told(), opened() as (_, pool):
         row = actions.find_integration(pool, name, tenant)
         found = life.payrolls(pool, row, containing=containing, order=sort, descending=descending)
     if as_json:
-        show_json(found)
+        show_json([asdict(p) | {"sweep": p.sweep} for p in found])
     else:
         show_table(
-            ("payroll", "name", "in scope", "people", "employed", "linked"),
+            ("payroll", "name", "in scope", "people", "employed", "linked", "due", "sweep"),
             [
-                (p.payroll or "(none)", p.name, "yes" if p.in_scope else "no", p.people, p.employed, p.linked)
+                (
+                    p.payroll or "(none)",
+                    p.name,
+                    "yes" if p.in_scope else "no",
+                    p.people,
+                    p.employed,
+                    p.linked,
+                    p.due,
+                    p.sweep,
+                )
                 for p in found
             ],
         )
