@@ -246,6 +246,7 @@ create table sweep (                                 -- people to look at again,
     position      text not null default '',          -- the last employee_key done
     people        integer not null default 0,
     asked_at      timestamptz not null default now(),
+    due_at        timestamptz not null default now() - interval '0.4 seconds',  -- of the next chunk; a few at once
     done_at       timestamptz
 );
 create index sweep_due on sweep (tenant, sweep_id) where done_at is null;
@@ -272,7 +273,7 @@ create table account (                               -- one person in one integr
     refused           text[] not null default '{}',  -- LMS users that a person said are somebody else
     suspended_at      timestamptz,                   -- when a suspension last passed the guard unasked
     due_at            timestamptz,
-    urgency           smallint not null default 1 check (urgency between 0 and 2),
+    urgency           smallint not null default 1 check (urgency between 0 and 2),  -- 0: leavers; 2: nobody waits for it
     attempts          integer not null default 0,    -- starts since the last success, counted at the start
     starts            integer not null default 0,    -- starts without an end
     first_attempt_at  timestamptz,
@@ -441,7 +442,8 @@ create table failure (
     failure_id      bigint generated always as identity primary key,
     tenant          text,
     integration_id  bigint references integration,
-    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration', 'course', 'guard')),
+    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
+                                                          'course', 'guard', 'payroll')),
     subject_id      text not null,
     code            text not null,
     detail          text not null default '',

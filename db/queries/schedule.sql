@@ -2,7 +2,7 @@
 -- Tenants with stored events to apply or people to look at again.
 select tenant from inbox where state = 'received' and tenant is not null
 union
-select tenant from sweep where done_at is null;
+select tenant from sweep where done_at is null and due_at <= now();
 
 -- name: provisions_due
 -- Integrations with accounts due that nobody works on, and quarantined ones whose next probe is due.

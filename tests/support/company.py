@@ -36,6 +36,16 @@ def events(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
     return hires(people) + bookings(people)
 
 
+def members(payroll: str, count: int) -> list[OutgoingEvent]:
+    """So many more people, all of one payroll and enrolled in nothing."""
+    keys = [f"{payroll}-{number:04d}" for number in range(count)]
+    return [_event(HIRED, key, _employee(key) | {"payroll": payroll}) for key in keys]
+
+
+def payroll_enabled(payroll: str) -> OutgoingEvent:
+    return _event("hr.payroll.enabled.v1", payroll, {"payroll": payroll})
+
+
 def _event(event_type: str, subject: str, data: dict[str, Any]) -> OutgoingEvent:
     event = {
         "specversion": "1.0",

@@ -61,6 +61,7 @@ PASS_TIME = """
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update operation_hold set probe_at = probe_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
+    update sweep set due_at = due_at - %(d)s;
     update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
 """
 
