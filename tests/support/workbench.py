@@ -1,7 +1,7 @@
 """
 A workbench: one tenant's integration on a real database, an LMS in this process, and the use cases bound to both.
 
-    bench = Workbench(pool, lms=FakeLms(courses=lms_courses()))
+    bench = Workbench(pool, FakeLms(courses=lms_courses()))
     bench.tell(hired("E-1"), enrolled("EN-1"))     # stored and applied
     bench.provision()
     bench.pass_time(minutes=1)                     # what waits for a time comes nearer by a minute
@@ -25,13 +25,16 @@ from db.inbox import store
 from db.pool import Pool, transaction
 from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
-from domain.lms import LmsGateway
+from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
+from lms.talentlms import TalentGateway
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
+from simulators.talentlms import TalentSite
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
@@ -46,6 +49,7 @@ KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
+AnyLms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
@@ -85,7 +89,8 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: LmsGateway | MoodleSite,
+        lms: AnyLms,
+        /,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -99,7 +104,8 @@ class Workbench:
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
         self._password = Secret(password) if password else None
-        self.integration_id = self.add(lms, settings(**chosen), active=active)
+        kind = "talentlms" if isinstance(lms, UnitGateway | TalentSite) else "moodle"
+        self.integration_id = self.add(lms, settings(**{"lms": kind, **chosen}), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -108,26 +114,31 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(self, lms: AnyLms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
             found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+        self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, site: MoodleSite, meter: CallMeter) -> MoodleGateway:
-        client = httpx.Client(transport=transport(site), timeout=30)
-        return MoodleGateway(
-            client,
-            site.settings.url,
-            Secret(TOKEN),
-            on_call=lambda call: meter.count(call.function, call.code, call.items),
-        )
+    def _gateway(self, lms: AnyLms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
+        if not isinstance(lms, MoodleSite | TalentSite):
+            return lms
+
+        def count(call: CallRecord) -> None:
+            meter.count(call.function, call.code, call.items)
+
+        client = httpx.Client(transport=transport(lms), timeout=30)
+        url, token = lms.settings.url, Secret(TOKEN)
+        if isinstance(lms, MoodleSite):
+            return MoodleGateway(client, url, token, on_call=count)
+        zone, key_field = wanted.zone(), wanted.people.key_field
+        return TalentGateway(client, url, token, on_call=count, zone=zone, key_field=key_field)
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
