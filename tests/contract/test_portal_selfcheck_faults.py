@@ -280,7 +280,9 @@ def test_a_check_costs_about_ten_calls_of_the_hour(scene: Scene) -> None:
     assert len(scene.site.ledger.calls()) <= 12
 
 
-def test_one_deleted_person_does_not_make_it_another_portal(scene: Scene) -> None:
+@pytest.mark.parametrize("linked", [{str(ANN): "E-1"}, {str(ANN): "E-1", str(BOB): "E-2"}])
+def test_one_deleted_person_does_not_make_it_another_portal(scene: Scene, linked: dict[str, str]) -> None:
+    scene.known = replace(scene.known, linked=linked)
     TalentLearners(scene.site).delete("ann", permanent=True)
 
     assert scene.red() == {}
