@@ -27,7 +27,7 @@ def site() -> TalentSite:
 @pytest.fixture
 def bench(pool: Pool, site: TalentSite) -> Iterator[Checked]:
     with serve(site) as url, Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
-        made = Checked(pool, site, url=url, people={"key_field": "custom_field_1"})
+        made = Checked(pool, site, lms="talentlms", url=url, people={"key_field": "custom_field_1"})
         made.gateways = gateways
         with transaction(pool) as db:
             CheckStore(db, made.integration_id).pin(Identity(url, ""))

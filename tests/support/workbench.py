@@ -1,7 +1,7 @@
 """
 A workbench: one tenant's integration on a real database, an LMS in this process, and the use cases bound to both.
 
-    bench = Workbench(pool, FakeLms(courses=lms_courses()))
+    bench = Workbench(pool, lms=FakeLms(courses=lms_courses()))
     bench.tell(hired("E-1"), enrolled("EN-1"))     # stored and applied
     bench.provision()
     bench.pass_time(minutes=1)                     # what waits for a time comes nearer by a minute
@@ -25,7 +25,7 @@ from db.inbox import store
 from db.pool import Pool, transaction
 from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
-from domain.lms import LmsGateway, UnitGateway
+from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
 from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
@@ -34,7 +34,7 @@ from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
-from simulators.talentlms import TalentSite
+from simulators.talentlms import API_KEY, TalentSite
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
@@ -49,7 +49,7 @@ KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
-AnyLms = LmsGateway | MoodleSite | TalentSite
+Lms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
@@ -89,7 +89,7 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: AnyLms,
+        lms: Lms,
         /,
         *,
         password: str | None = None,
@@ -104,8 +104,7 @@ class Workbench:
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
         self._password = Secret(password) if password else None
-        kind = "talentlms" if isinstance(lms, UnitGateway | TalentSite) else "moodle"
-        self.integration_id = self.add(lms, settings(**{"lms": kind, **chosen}), active=active)
+        self.integration_id = self.add(lms, settings(**chosen), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -114,7 +113,7 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: AnyLms, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(self, lms: Lms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
@@ -126,19 +125,25 @@ class Workbench:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, lms: AnyLms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
+    def _gateway(self, lms: Lms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
         if not isinstance(lms, MoodleSite | TalentSite):
             return lms
+        client = httpx.Client(transport=transport(lms), timeout=30)
 
         def count(call: CallRecord) -> None:
             meter.count(call.function, call.code, call.items)
 
-        client = httpx.Client(transport=transport(lms), timeout=30)
-        url, token = lms.settings.url, Secret(TOKEN)
         if isinstance(lms, MoodleSite):
-            return MoodleGateway(client, url, token, on_call=count)
-        zone, key_field = wanted.zone(), wanted.people.key_field
-        return TalentGateway(client, url, token, on_call=count, zone=zone, key_field=key_field)
+            return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
+        return TalentGateway(
+            client,
+            wanted.url,
+            Secret(API_KEY),
+            on_call=count,
+            budget=lambda: None,
+            zone=wanted.zone(),
+            key_field=wanted.people.key_field,
+        )
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
