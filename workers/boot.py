@@ -19,7 +19,7 @@ from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
 from domain.recovery import RecoveryPolicy
-from lms.opening import Gateways
+from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
@@ -60,14 +60,14 @@ class Sites:
                 self._open[integration.integration_id] = known
         return known[1]
 
-    def subject(self, integration: Integration, asked: Asked) -> Subject:
+    def subject(self, integration: Integration, asked: Asked) -> Subject[Probe]:
         """The integration as the self-check looks at it; nothing is called yet."""
         password = self._password(integration)
         return Subject(
             integration.url,
             integration.settings,
             lambda: self._gateways.probe(
-                integration.url,
+                integration.settings,
                 unsealed(integration, "token", integration.token_sealed, self._keys),
                 lambda call: asked.meter.count(call.function, call.code, call.items),
             ),
