@@ -1,9 +1,9 @@
 """What people look at: read-only, each a plain value."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.rows import class_row
 
@@ -77,6 +77,34 @@ class ResultLine:
     result_id: str
 
 
+CountedBy = Literal["course", "payroll", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFilter:
+    """Which results a report counts, and by what; None leaves nothing out. Both days are included."""
+
+    by: CountedBy
+    integration: str | None = None
+    course: str | None = None
+    payroll: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """The results of one course, payroll or day in one integration; `counted` is None for people without a payroll."""
+
+    integration: str
+    counted: str | None
+    results: int
+    passed: int
+    failed: int
+    first_on: date
+    last_on: date
+
+
 class Views(Store):
     """The views of one tenant, or of all."""
 
@@ -128,9 +156,14 @@ class Views(Store):
         with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
             return cursor.execute(SQL["results"], values).fetchall()
 
-    def provisioned(self) -> dict[str, datetime]:
-        """When the LMS first held each enrolment, by enrolment key."""
-        return dict(self._rows("provisioned"))
+    def result_report(self, wanted: ResultFilter) -> list[ReportLine]:
+        """Results counted, of the integrations that have this report (R10)."""
+        with self._db.cursor(row_factory=class_row(ReportLine)) as cursor:
+            return cursor.execute(SQL["result_report"], asdict(wanted) | {"tenant": self._tenant}).fetchall()
+
+    def provisioned(self, integration_id: int) -> dict[str, datetime]:
+        """When the LMS of an integration first held each enrolment, by enrolment key."""
+        return dict(self._rows("provisioned", integration_id=integration_id))
 
 
 def _summed(pairs: Any) -> dict[str, int]:

@@ -1,13 +1,20 @@
 """One person as people look at them: what HR told, where everything stands, and what happened."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
 
+from db.configuration import payroll_words
+from db.facts import FactStore
 from db.statements import statements
 from db.store import Store
+from domain.conditions import Finding
+from domain.integration import IntegrationSettings
+from domain.self_service import no_courses_because
+from domain.wanted import placement_states
 from domain.why import (
     AccountFacts,
     Explanation,
@@ -40,6 +47,27 @@ class TimelineLine:
     integration: str | None
     enrolment_key: str | None
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableCourse:
+    """One course that an employee may take; `enrolled` when they are in it already."""
+
+    lms_course_id: str
+    code: str
+    title: str
+    category: str | None
+    starts_on: str | None
+    enrolled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What one integration offers an employee; `because` says why nothing."""
+
+    integration: str
+    because: str | None
+    courses: list[AvailableCourse]
 
 
 class PeopleViews(Store):
@@ -75,6 +103,32 @@ class PeopleViews(Store):
             return lines
         return [line for line in lines if line.enrolment_key in (None, subject.enrolment_key)]
 
+    def available(self, subject: Subject, integration: str | None) -> list[Available]:
+        """The courses that a person may take, in every integration that works for their company or in one (R6)."""
+        person = self._person(subject)
+        words = payroll_words(self._db, subject.tenant)
+        offering = self._rows("offering", tenant=subject.tenant, integration=integration)
+        found = []
+        for integration_id, name, settings in offering:
+            because = no_courses_because(
+                status=None if person.erased else person.status,
+                payroll=person.payroll,
+                settings=IntegrationSettings.model_validate(settings),
+                enabled_payrolls=words,
+            )
+            found.append(Available(name, because, [] if because else self._courses(subject, integration_id, name)))
+        return found
+
+    def _courses(self, subject: Subject, integration_id: int, name: str) -> list[AvailableCourse]:
+        rows = self._rows(
+            "available_courses",
+            integration_id=integration_id,
+            integration=name,
+            tenant=subject.tenant,
+            employee_key=subject.employee_key,
+        )
+        return [AvailableCourse(*row) for row in rows]
+
     def _subjects(self, subject: Subject) -> list[str]:
         rows = self._rows("enrolments_of_person", tenant=subject.tenant, employee_key=subject.employee_key)
         return [subject.employee_key, *(key for (key,) in rows)]
@@ -100,7 +154,22 @@ class PeopleViews(Store):
             return explain_account(person, integration, account, now)
         rows = self._rows("placement_seen", integration_id=integration_id, enrolment_key=subject.enrolment_key)
         placement = PlacementFacts(*_with_trouble(rows[0])) if rows else None
+        if placement is not None:
+            findings = self._findings(subject, integration_id, placement.provisioned_at is not None, now)
+            placement = replace(placement, findings=findings)
         return explain_placement(person, integration, account, placement, now)
+
+    def _findings(self, subject: Subject, integration_id: int, provisioned: bool, now: datetime) -> Sequence[Finding]:
+        """Every condition of the enrolment as it is now."""
+        facts = FactStore(self._db, subject.tenant)
+        found = [one.settings for one in facts.integrations() if one.integration_id == integration_id]
+        if not found:  # it was removed
+            return ()
+        [person] = facts.people([subject.employee_key])
+        states = placement_states(
+            person, found[0], facts.courses([person]), now, [subject.enrolment_key or ""] if provisioned else ()
+        )
+        return next((s.conditions for s in states if s.enrolment_key == subject.enrolment_key), ())
 
 
 def _with_trouble(row: tuple[Any, ...]) -> tuple[Any, ...]:

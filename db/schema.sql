@@ -92,6 +92,7 @@ create table lms_course (                            -- what the LMS holds, as l
     problem         text,                            -- why HR is not told
     gone            boolean not null default false,  -- the LMS has it no more; kept, because HR has it
     first_seen_at   timestamptz not null default now(),
+    opened_at       timestamptz,                     -- when HR was first told that it is active (R7)
     observed_at     timestamptz not null default now(),
     primary key (integration_id, lms_course_id),
     check ((told is null) = (told_by is null))

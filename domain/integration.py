@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from domain.advanced import ADVANCED
 from domain.conditions import CONDITIONS, Condition, Due
+from domain.features import Switchable
 from domain.fields import FieldMap, doubly_mapped
 from domain.support import Support, Welcome
 
@@ -77,10 +79,11 @@ class People(_Settings):
             description="LMS user ids or user names that are never linked, changed or enrolled. The guest and the"
             " service account never are, listed or not."
         ),
+        ADVANCED,
     ] = ()
     email_choice: Annotated[Literal[1, 2, 3], Field(description="Which of HR's three addresses is used.")] = 1
     email_fallback: Annotated[
-        bool, Field(description="Whether another address is used when the chosen one is empty.")
+        bool, Field(description="Whether another address is used when the chosen one is empty."), ADVANCED
     ] = True
     no_email: Annotated[
         Literal["pseudo", "refuse"],
@@ -186,11 +189,13 @@ class Results(_Settings):
         str | None, Field(description="Id of a custom report on course participants; see docs/integration.md.")
     ] = None
     recent_report: Annotated[
-        str | None, Field(description="Id of such a report that is limited to completions of the last days.")
+        str | None, Field(description="Id of such a report that is limited to completions of the last days."), ADVANCED
     ] = None
     every_s: Annotated[int, Field(ge=1, description="Seconds between two readings of results.")] = 86_400
     full_every_s: Annotated[
-        int, Field(ge=1, description="Seconds between two readings of everything, when there is a recent report.")
+        int,
+        Field(ge=1, description="Seconds between two readings of everything, when there is a recent report."),
+        ADVANCED,
     ] = 86_400
 
     @model_validator(mode="after")
@@ -248,6 +253,7 @@ class Catalogue(_Settings):
             description="A category that `categories` does not name: accept its name as a new item, use the default,"
             " or park the course until it is mapped (R56)."
         ),
+        ADVANCED,
     ] = "accept"
     default_category: Annotated[
         str, Field(description="HR's category of courses without one, and of unknown ones where that is chosen (R56).")
@@ -255,6 +261,7 @@ class Catalogue(_Settings):
     without_start: Annotated[
         Literal["first_seen", "none"],
         Field(description="The start of a course that has none in the LMS: the day it was first seen, or none (R59)."),
+        ADVANCED,
     ] = "first_seen"
     fields: Annotated[
         dict[str, CourseAttribute],
@@ -316,15 +323,21 @@ class IntegrationSettings(_Settings):
     monthly_cost: Annotated[
         str, Field(max_length=100, description="What the link costs a month; enabling then asks to confirm it.")
     ] = ""
+    features: Annotated[
+        tuple[Switchable, ...],
+        Field(
+            description="What of the later phases, which are billed, is switched on; the first phase always is (R5)."
+        ),
+    ] = ()
     people: Annotated[People, Field(description="How a person of HR becomes a user of the LMS.")] = People()
     enrolments: Annotated[
         Enrolments, Field(description="When enrolments are provisioned, and what becomes of those that end.")
     ] = Enrolments()
-    roles: Annotated[Roles, Field(description="Roles of this site; no web service lists them.")] = Roles()
+    roles: Annotated[Roles, Field(description="Roles of this site; no web service lists them."), ADVANCED] = Roles()
     results: Annotated[Results, Field(description="How completions become results.")]
     support: Annotated[Support, Field(description="Hosting, contacts, escalation and service level.")] = Support()
     welcome: Annotated[Welcome, Field(description="The mail at enabling.")] = Welcome()
-    guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person.")] = Guard()
+    guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person."), ADVANCED] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
 

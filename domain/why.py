@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from domain.conditions import Finding
 from domain.failure_catalogue import describe
 
 Mood = Literal["ok", "waits", "stops", "info"]
@@ -98,6 +99,7 @@ class PlacementFacts:
     completed: bool
     result: str | None
     trouble: Trouble | None
+    findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +239,23 @@ def _of_placement(placement: PlacementFacts | None, now: datetime) -> list[Condi
         Condition("booking", f"{placement.booking}, {placement.status}", "info"),
         Condition("dates", dates, "info"),
         Condition("course", f"{placement.course_code}, LMS course {found}", "info"),
+        *(_of_finding(finding, placement) for finding in placement.findings if finding.required),
         _placement_state(placement, now),
         *_last_failure(placement.trouble, placement.code),
     ]
     if placement.completed:
         conditions.append(Condition("result", placement.result or "completed, the result is not written yet"))
     return conditions
+
+
+def _of_finding(finding: Finding, placement: PlacementFacts) -> Condition:
+    """One of the conditions of a first provision; once that has happened they stop nothing (R128, R146)."""
+    name = finding.condition.replace("_", " ")
+    if finding.holds or placement.provisioned_at is not None:
+        return Condition(name, finding.value, "ok" if finding.holds else "info")
+    if finding.code == "not_due_yet":
+        return Condition(name, finding.value, "waits")
+    return Condition(name, f"{finding.value}. {_words(finding.code)}", "stops")
 
 
 def _placement_state(placement: PlacementFacts, now: datetime) -> Condition:

@@ -9,6 +9,7 @@ from db import configuration
 from db.configuration import IntegrationRow
 from db.lms_fields import FieldStore
 from db.pool import Pool, transaction
+from domain.advanced import completed
 from domain.catalogue import misfitting_fields
 from domain.checks import NOTHING_KNOWN, gaps, place_of
 from domain.errors import ProvisioningError
@@ -62,6 +63,17 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
             yield from differences(before.get(key), after.get(key), f"{path}.{key}" if path else key)
     elif before != after:
         yield Change(path, before, after)
+
+
+def edited(integration: IntegrationRow, given: object) -> IntegrationSettings:
+    """
+    The settings as somebody gave them; advanced ones that they left out keep their values (R162).
+
+    Raises:
+        ValidationError: They cannot be.
+    """
+    held = IntegrationSettings.model_validate(integration.settings).model_dump(mode="json")
+    return IntegrationSettings.model_validate(completed(given, held, IntegrationSettings))
 
 
 def edit(

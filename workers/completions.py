@@ -6,7 +6,7 @@ from datetime import date
 from db.accounts import Entry, Integration, WorkStore
 from db.pool import Db
 from db.results import ResultStore, ResultSubject
-from domain.announcements import result_recorded
+from domain.announcements import assessment_notice, result_recorded
 from domain.lms import Completion
 from domain.results import Result, decide_result
 from runtime.crashpoints import crashpoint
@@ -40,9 +40,12 @@ def record_completions(
             for subject, result in fresh
         ],
     )
+    tellings = [result_recorded]
+    if "assessment_notices" in integration.settings.features:
+        tellings.append(assessment_notice)
     work.announce(
         [
-            result_recorded(
+            telling(
                 result,
                 tenant=integration.tenant,
                 integration=integration.name,
@@ -52,6 +55,7 @@ def record_completions(
                 at=now,
             )
             for subject, result in fresh
+            for telling in tellings
         ]
     )
     crashpoint("result.recorded")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from db.accounts import ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem
 from domain.enrolments import hindrance, merged
-from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
+from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsEnrolment, Pair
 from domain.recovery import Give, Retry
 from runtime.crashpoints import crashpoint
@@ -133,7 +133,10 @@ class Enrolments:
             return
         match self._work.decide(failure, placement.attempts + 1, placement.running_for or timedelta(0)):
             case Retry(wait):
-                self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "due", wait=wait)
+                in_doubt = isinstance(failure, UnknownOutcome)
+                self._work.placement_ends[placement.placement_id] = PlacementEnd(
+                    placement, "due", wait=wait, in_doubt=in_doubt
+                )
             case Give(code, detail):
                 self._park_placement(placement, code, detail)
 

@@ -77,6 +77,11 @@ left join lateral (select min(c.lms_course_id) as lms_course_id from lms_course 
                    having count(*) = 1) told on true
 where p.account_id = any(%(ids)s) and (p.state in ('due', 'settled') or p.provisioned_at is not null);
 
+-- name: lock_accounts
+-- A batch's accounts are locked before anything else of theirs, in the order in which facts lock them; whoever locks
+-- several people keeps to it, so that two transactions never wait for each other.
+select account_id from account where account_id = any(%(ids)s) order by employee_key collate "C" for no key update;
+
 -- name: renew_lease
 -- The work goes on; only while it is still ours.
 update account set lease_until = now() + %(lease)s where account_id = any(%(ids)s) and lease_token = %(token)s
@@ -119,14 +124,15 @@ where a.account_id = l.id and a.lease_token = %(token)s
 returning a.account_id;
 
 -- name: record_placements
--- How each placement ended, unless HR changed it meanwhile.
+-- How each placement ended, unless HR changed it meanwhile. What HR took back before anybody knew that the LMS holds it
+-- is taken back there, too.
 update placement p
 set applied = coalesce(o.applied::jsonb, p.applied),
     lms_course_id = coalesce(o.lms_course_id, p.lms_course_id),
     provisioned_at = case when o.provisioned then coalesce(p.provisioned_at, now()) else p.provisioned_at end,
-    state = case when same then o.state else p.state end,
-    code = case when same then o.code else p.code end,
-    due_at = case when not same then p.due_at when o.state = 'due' then now() + o.wait end,
+    state = case when same then o.state when taken_back then 'due' else p.state end,
+    code = case when same then o.code when not taken_back then p.code end,
+    due_at = case when taken_back then now() when not same then p.due_at when o.state = 'due' then now() + o.wait end,
     attempts = case when not same or o.state <> 'due' then 0 else p.attempts + o.attempts end,
     first_attempt_at = case when same and o.state = 'due' and o.attempts > 0 then coalesce(p.first_attempt_at, now()) end,
     held_for = case when same then o.held_for end,
@@ -135,11 +141,12 @@ set applied = coalesce(o.applied::jsonb, p.applied),
     group_code = null, group_attempts = 0, group_first_at = null,
     changed_at = now()
 from (
-    select u.*, placement.revision = u.revision as same
+    select u.*, placement.revision = u.revision as same,
+           placement.revision <> u.revision and placement.state = 'not_wanted' and (provisioned or in_doubt) as taken_back
     from unnest(%(ids)s::bigint[], %(revisions)s::int[], %(states)s::text[], %(codes)s::text[], %(waits)s::interval[],
                 %(attempts)s::int[], %(applied)s::text[], %(courses)s::text[], %(provisioned)s::boolean[],
-                %(held_for)s::text[])
-         as u(id, revision, state, code, wait, attempts, applied, lms_course_id, provisioned, held_for)
+                %(held_for)s::text[], %(in_doubt)s::boolean[])
+         as u(id, revision, state, code, wait, attempts, applied, lms_course_id, provisioned, held_for, in_doubt)
     join placement on placement.placement_id = u.id
     join account on account.account_id = placement.account_id and account.lease_token = %(token)s
 ) o

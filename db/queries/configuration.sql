@@ -119,3 +119,8 @@ left join lateral (select data from payroll y where y.tenant = %(tenant)s and y.
 -- name: payroll_words
 -- HR's word on which payrolls belong where.
 select payroll, integration, enabled from payroll where tenant = %(tenant)s and aspect = 'scope';
+
+-- name: own_payroll_data
+-- HR's words on the scope of payrolls for one integration by name, as they were said.
+select payroll, data from payroll
+where tenant = %(tenant)s and aspect = 'scope' and integration = %(integration)s;

@@ -249,12 +249,17 @@ where a.tenant = %(tenant)s and a.account_id = any(%(ids)s) and a.due_at <= now(
 
 -- name: unpark_linked_course
 -- Enrolments that waited for a course which HR has linked now.
-with found as (
-    update placement p set state = 'due', code = null, due_at = now(), attempts = 0, revision = p.revision + 1
-    from integration i
+with waiting as materialized (
+    select p.placement_id from placement p
+    join integration i using (integration_id)
+    join account a using (account_id)
     where i.tenant = %(tenant)s and (%(integration)s = '' or i.name = %(integration)s)
-      and p.integration_id = i.integration_id and p.course_code = %(course_code)s
-      and p.state = 'parked' and p.code = 'course_not_found'
+      and p.course_code = %(course_code)s and p.state = 'parked' and p.code = 'course_not_found'
+    order by a.employee_key collate "C" for no key update of a
+), found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0, revision = p.revision + 1
+    from waiting w
+    where p.placement_id = w.placement_id and p.state = 'parked' and p.code = 'course_not_found'
     returning p.placement_id, p.account_id
 ), healed as (
     update failure f set resolved_at = now() from found

@@ -17,8 +17,11 @@ with marked as (
     set sync_run = %(run_id)s, applied = null, state = 'due', code = null, revision = a.revision + 1, urgency = 2,
         due_at = case when a.doubt > 0 then greatest(a.due_at, now()) else now() end,
         attempts = 0, first_attempt_at = null
-    where a.integration_id = %(integration_id)s and a.wanted is not null and a.state <> 'staged'
-      and (%(everybody)s or (a.state = 'settled' and a.lms_user_id is not null))
+    from (select account_id from account x
+          where x.integration_id = %(integration_id)s and x.wanted is not null and x.state <> 'staged'
+            and (%(everybody)s or (x.state = 'settled' and x.lms_user_id is not null))
+          order by x.employee_key collate "C" for no key update) mine
+    where a.account_id = mine.account_id
     returning a.account_id
 )
 update sync_run set expected = (select count(*) from marked) where run_id = %(run_id)s;

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import transaction
 from ops import actions
-from ops.cli import fields, guard, integration, keys, life, link, person, plan, status, sync
+from ops.cli import enrolments, fields, guard, integration, keys, life, link, person, plan, report, setup, status, sync
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.logs import configure_logs
@@ -19,10 +19,14 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(integration.app, name="integration")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
+app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
+app.command()(person.available)
+app.command()(report.report)
+setup.register(integration.app)
 life.register(integration.app)
 integration.app.add_typer(fields.app, name="fields")
 sync.register(integration.app)

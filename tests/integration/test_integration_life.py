@@ -6,54 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from db.pool import Pool, transaction
 from domain.integration import IntegrationSettings
 from ops import actions, life
-from ops.cli.main import app
 from ops.cli.output import Exit
 from ops.life import differences
-from runtime.secrets import new_key
 from runtime.settings import read_settings
 from simulators.moodle import MoodleSite
 from simulators.moodle.build import add_user
 from simulators.server import serve
 from tests.support.builders import COURSES, MOODLE, TENANT, hired, payroll, results
+from tests.support.command_line import Cli
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.workbench import TOKEN, academy, store_events
 from workers.apply import apply_events
 
 GUIDE = "https://guide.example.org/start"
-
-
-class Cli:
-    """Runs commands as a shell would, and writes the settings files they take."""
-
-    def __init__(self, environment: dict[str, str], folder: Path, url: str) -> None:
-        self.environment = environment
-        self._folder = folder
-        self._url = url
-
-    def __call__(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
-        return CliRunner().invoke(
-            app, ["integration", *arguments], input=given, env={**self.environment, **environment}
-        )
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self(*arguments, "--json").stdout)
-
-    def file(self, **changes: Any) -> str:
-        path = self._folder / "settings.json"
-        path.write_text(json.dumps({"name": MOODLE, "url": self._url, "results": results(), **changes}))
-        return str(path)
-
-    def add(self, *more: str, **changes: Any) -> Result:
-        return self("add", self.file(**changes), "--tenant", TENANT, *more)
-
-    def state(self) -> str:
-        return str(self.json("show", MOODLE)["state"])
 
 
 @pytest.fixture
@@ -69,14 +38,7 @@ def url(site: MoodleSite) -> Iterator[str]:
 
 @pytest.fixture
 def cli(database_url: str, tmp_path: Path, url: str) -> Cli:
-    environment = {
-        "DATABASE_URL": database_url,
-        "AMQP_URL": "amqp://127.0.0.1:9/",
-        "MATRICULA_KEY": new_key(),
-        "MATRICULA_ALLOW_PRIVATE_LMS": "1",
-        "MATRICULA_TOKEN": TOKEN,
-    }
-    return Cli(environment, tmp_path, url)
+    return Cli(tmp_path, url, database_url)
 
 
 @pytest.fixture
@@ -173,15 +135,17 @@ def test_removing_asks_and_can_be_thought_better_of(cli: Cli) -> None:
 
 
 def test_what_people_did_is_on_record(cli: Cli, pool: Pool) -> None:
-    """R163: who looks later sees when it was enabled, edited, paused, resumed and removed."""
+    """R163: who looks later sees when it was enabled, paused, resumed, edited, given another token and removed."""
     cli.add("--enable")
     cli("pause", MOODLE)
     cli("resume", MOODLE)
     cli("edit", MOODLE, cli.file(timezone="Europe/Amsterdam"))
+    cli("set-token", MOODLE)
     cli("remove", MOODLE, "--yes")
 
     kinds = [kind for (kind,) in rows(pool, "select kind from timeline order by timeline_id")]
-    assert kinds == [f"integration {what}" for what in ("enabled", "paused", "resumed", "edited", "removed")]
+    done = ("enabled", "paused", "resumed", "edited", "token replaced", "removed")
+    assert kinds == [f"integration {what}" for what in done]
 
 
 # Enabling

@@ -311,6 +311,20 @@ def test_fields_are_discovered_mapped_and_shown_from_the_command_line(cli: Cli, 
     assert cli.line("employee_number")["source"] is None
 
 
+def test_the_list_of_fields_has_pages_of_ten(cli: Cli, site: MoodleSite) -> None:
+    """R36: whole unless a page is asked for; 23 fields are two full pages and one of three."""
+    add_profile_fields(site, [ProfileField(f"more{n:02}", f"More {n}", signup=True) for n in range(17)])
+    cli.json("discover")
+    everything = [line["lms_field"] for line in cli.json("show")]
+
+    pages = [[line["lms_field"] for line in cli.json("show", "--page", str(n))] for n in (1, 2, 3)]
+
+    assert [len(page) for page in pages] == [10, 10, 3]
+    assert [name for page in pages for name in page] == everything
+    assert "page 2 of 3" in cli.fields("show", "--page", "2").stderr
+    assert cli.fields("show", "--page", "4").exit_code == Exit.NOTHING
+
+
 def test_missing_options_are_listed_before_anything_is_sent(cli: Cli) -> None:
     """R32."""
     cli.json("discover")

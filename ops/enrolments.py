@@ -1,0 +1,144 @@
+"""Enrolments: look, set when they are exported, and have one provisioned anew."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from db.accounts import Entry, WorkStore
+from db.configuration import IntegrationRow
+from db.enrolments import Chosen, ContactLine, ContactStore, EnrolmentLine, EnrolmentViews, ResultLine, Snapshot
+from db.people import PeopleViews, Subject
+from db.pool import Pool, transaction
+from domain.why import Explanation
+from ops.actions import NotFound, Refused
+from producers.publisher import Outcome, OutgoingEvent, Publisher
+from runtime.settings import Settings
+from runtime.topology import EVENTS
+
+CHANGED = "hr.course_enrolment.changed.v1"
+MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One enrolment's page: where it stands, why, how often it was provisioned, and what came back (R155)."""
+
+    lines: Sequence[EnrolmentLine]
+    explanations: Sequence[Explanation]
+    contacts: Sequence[ContactLine]
+    results: Sequence[ResultLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is set: the box, the day, or both; a part that is None stays as it is."""
+
+    box: bool | None = None
+    day: date | None = None
+    at_once: bool = False
+
+    def of(self, data: dict[str, Any]) -> dict[str, Any]:
+        box = {} if self.box is None else {"export": self.box}
+        day = {"export_on": None} if self.at_once else {} if self.day is None else {"export_on": self.day.isoformat()}
+        return data | box | day
+
+
+@dataclass(frozen=True, slots=True)
+class SetExport:
+    """What became of the ticked rows. Those provisioned already are shown and left alone (R134)."""
+
+    changed: Sequence[str]
+    unaffected: Sequence[str]
+    unchanged: Sequence[str]
+
+
+def show(pool: Pool, line: EnrolmentLine) -> Shown:
+    """Everything about one enrolment."""
+    subject = Subject(line.tenant, line.employee_key, line.enrolment_key)
+    with transaction(pool) as db:
+        views = EnrolmentViews(db, line.tenant)
+        return Shown(
+            views.lines(Chosen(keys=[line.enrolment_key]), MOST),
+            PeopleViews(db).explain(subject, None),
+            views.contacts(line.enrolment_key),
+            views.results(line.enrolment_key),
+        )
+
+
+def set_export(
+    pool: Pool, settings: Settings, tenant: str, chosen: Chosen, export: Export, *, by: str, dry_run: bool = False
+) -> SetExport:
+    """
+    Box and day of the chosen enrolments are as said, by events like HR's own: HR's next word counts more (R132, R134).
+
+    Raises:
+        NotFound: Nothing is chosen by this.
+        Refused: HR orders its words by sequence, so that ours could not be placed; or the broker did not take them.
+    """
+    with transaction(pool) as db:
+        views = EnrolmentViews(db, tenant)
+        lines = views.lines(chosen, MOST)
+        provisioned = {line.enrolment_key for line in lines if line.provisioned_at}
+        keys = list(dict.fromkeys(line.enrolment_key for line in lines))
+        held = views.snapshots([key for key in keys if key not in provisioned])
+    if not keys:
+        raise NotFound("no enrolment matches")
+    wanted = {key: export.of(dict(snapshot.data)) for key, snapshot in held.items()}
+    changed = [key for key in held if wanted[key] != held[key].data]
+    if not dry_run:
+        _publish(settings, [_event(tenant, held[key], wanted[key], by) for key in changed])
+    return SetExport(changed, sorted(provisioned), [key for key in held if key not in changed])
+
+
+def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: str) -> OutgoingEvent:
+    if held.sequence is not None:
+        raise Refused(f"HR orders its words on {data['enrolment_key']} by sequence: change it in HR")
+    event_id = str(uuid.uuid4())
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": f"/matricula/{tenant}/{by}",
+        "type": CHANGED,
+        "subject": data["enrolment_key"],
+        # After HR's last word, whatever HR's clock says.
+        "time": max(datetime.now(UTC), held.occurred_at + timedelta(microseconds=1)).isoformat(),
+        "tenant": tenant,
+        "data": data,
+    }
+    return OutgoingEvent(EVENTS, CHANGED, event_id, json.dumps(event, ensure_ascii=False).encode())
+
+
+def _publish(settings: Settings, events: Sequence[OutgoingEvent]) -> None:
+    with Publisher(settings.amqp_url) as publisher:
+        receipts = list(publisher.publish_all(events))
+        lost = [receipt for receipt in receipts if receipt.outcome is not Outcome.CONFIRMED]
+        if lost:
+            why = publisher.problem or "the broker did not take them"
+            raise Refused(
+                f"{len(lost)} of {len(receipts)} changes were not sent: {why}; say it again, nothing is doubled"
+            )
+
+
+def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: str, reason: str) -> str:
+    """
+    The contact log is deleted, so the enrolment is provisioned anew: nobody is made or enrolled twice by it (R137).
+
+    Returns:
+        Whose enrolment it is.
+
+    Raises:
+        Refused: The reason is empty.
+        NotFound: It was not provisioned there.
+    """
+    if not reason.strip():
+        raise Refused("deleting a contact log needs a reason")
+    with transaction(pool) as db:
+        employee_key = ContactStore(db, integration.integration_id).delete(enrolment_key, by=by, reason=reason)
+        if employee_key is None:
+            raise NotFound(f"{integration.name} has no contact log of the enrolment {enrolment_key}")
+        entry = Entry(employee_key, "contact log deleted", enrolment_key, {"by": by, "reason": reason})
+        WorkStore(db, integration.integration_id).write_timeline(integration.tenant, [entry])
+    return employee_key
