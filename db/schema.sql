@@ -464,3 +464,55 @@ create table lms_calls (                             -- cost is counted in LMS c
     items           bigint not null,
     primary key (integration_id, day, function, outcome)
 );
+
+-- Audit -------------------------------------------------------------------------------------------------------
+
+create table audit_chain (                           -- where each tenant's chain ends; kept by the trigger below
+    tenant  text primary key,                        -- empty: the installation's own
+    number  bigint not null,
+    hash    bytea not null
+);
+
+create table audit (                                 -- append-only: what people did
+    audit_id    bigint generated always as identity primary key,
+    number      bigint not null,                     -- within the tenant's chain
+    at          timestamptz not null,
+    tenant      text,                                -- null: the installation as a whole
+    actor       text not null,
+    role        text not null,
+    source      text not null check (source in ('cli', 'api', 'console')),
+    action      text not null check (action ~ '^[a-z]+:[a-z]+:[a-z]+$'),
+    target      text not null,
+    before      jsonb,
+    after       jsonb,
+    reason      text not null,
+    outcome     text not null check (outcome <> ''),
+    request_id  text not null,
+    operation   bigint references audit,             -- this is one item of it
+    previous    bytea not null,                      -- the hash of the entry before it
+    hash        bytea not null
+);
+create unique index audit_in_order on audit (coalesce(tenant, ''), number);
+create index audit_by_target on audit (target, audit_id);
+create index audit_by_operation on audit (operation, audit_id) where operation is not null;
+
+create function audit_content(entry audit) returns text language sql stable as $$  -- exactly what a hash covers
+    select jsonb_build_array(
+        entry.audit_id, entry.number, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.tenant,
+        entry.actor, entry.role, entry.source, entry.action, entry.target, entry.before, entry.after, entry.reason,
+        entry.outcome, entry.request_id, entry.operation)::text
+$$;
+
+-- Number, time and hash are the database's, whoever inserts: an application can append, and no more than that.
+create function audit_append() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    insert into audit_chain values (coalesce(new.tenant, ''), 1, '')
+    on conflict (tenant) do update set number = audit_chain.number + 1
+    returning number, hash into new.number, new.previous;
+    new.at := clock_timestamp();
+    new.hash := sha256(new.previous || convert_to(audit_content(new), 'UTF8'));
+    update audit_chain set hash = new.hash where tenant = coalesce(new.tenant, '');
+    return new;
+end
+$$;
+create trigger audit_append before insert on audit for each row execute function audit_append();
