@@ -156,6 +156,18 @@ class GradesAnswer(_Answer):
     usergrades: list[UserGrades]
 
 
+class RoleRecord(_Answer):
+    roleid: int
+
+
+class ParticipantRecord(_Answer):
+    """A user of a course as far as we name the fields; an empty idnumber is absent."""
+
+    id: int
+    idnumber: str = ""
+    roles: list[RoleRecord] = []
+
+
 class ReportLine(_Answer):
     columns: list[Any]
 
@@ -219,5 +231,6 @@ CATEGORIES = TypeAdapter(list[CategoryRecord])
 COURSES_OF_USER = TypeAdapter(list[CourseOfUser])
 COMPLETION = TypeAdapter(CompletionAnswer)
 GRADES = TypeAdapter(GradesAnswer)
+PARTICIPANTS = TypeAdapter(list[ParticipantRecord])
 REPORT = TypeAdapter(ReportAnswer)
 LISTED_COURSES = TypeAdapter(ListedCourses)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,18 @@ from domain.errors import (
     ProvisioningError,
     UnknownOutcome,
 )
-from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, Outcome, Pair, Progress, UserChange
+from domain.lms import (
+    Done,
+    Failed,
+    LmsEnrolment,
+    LmsUser,
+    NewUser,
+    Outcome,
+    Pair,
+    Participant,
+    Progress,
+    UserChange,
+)
 from tests.contract.client_sites import NOON, STANDS, Stand
 
 FIRE, LAW = "2", "3"
@@ -287,6 +298,50 @@ def test_a_report_tells_completions_by_hrs_own_keys(stand: Stand) -> None:
 def test_an_unknown_report_needs_attention(stand: Stand) -> None:
     with pytest.raises(NeedsAttention, match="report_unknown"):
         stand.gateway.report_page("99", 0)
+    with pytest.raises(NeedsAttention, match="report_unknown"):
+        stand.gateway.report_spans("99", 0)
+
+
+def test_a_report_tells_the_dates_of_every_enrolment(stand: Stand) -> None:
+    """To the minute, suspended and open ones alike; the only way to read them back (contract, section 4.1)."""
+    ids = made(stand, 2)
+    starts, ends = NOON - timedelta(days=700, seconds=7), NOON + timedelta(days=900)
+    stand.gateway.enrol([LmsEnrolment(ids[0], FIRE, "5", starts, ends, suspended=True), place(ids[1], LAW)])
+    page = stand.gateway.report_spans("1", 0)
+    assert page is not None
+    assert {(s.external_key, s.course_code, s.starts_at, s.ends_at) for s in page.spans} == {
+        ("E-0", "C-FIRE", starts - timedelta(seconds=53), ends),
+        ("E-1", "LAW", NOON - timedelta(days=700), None),
+    }
+    assert page.last
+
+
+def test_participants_are_those_active_now_or_the_others(stand: Stand) -> None:
+    """R87: suspended, expired and future enrolments are not active, and no dates are told."""
+    ids = made(stand, 4)
+    begins, ended = datetime(2150, 1, 1, tzinfo=UTC), NOON - timedelta(days=600)
+    stand.gateway.enrol([place(ids[0]), place(ids[1], suspended=True), place(ids[0], LAW)])
+    stand.gateway.enrol([LmsEnrolment(ids[2], FIRE, "4", begins, None, suspended=False)])
+    stand.gateway.enrol([LmsEnrolment(ids[3], FIRE, "5", None, ended, suspended=False)])
+    active = stand.gateway.participants(FIRE, 0, active=True)
+    assert list(active.participants) == [Participant(ids[0], "E-0", frozenset({"5"}))]
+    others = stand.gateway.participants(FIRE, 0, active=False)
+    assert {(p.user_id, *p.roles) for p in others.participants} == {(ids[1], "5"), (ids[2], "4"), (ids[3], "5")}
+    assert active.last
+    assert others.last
+
+
+def test_participants_come_page_by_page(stand: Stand) -> None:
+    ids = made(stand, 1001)
+    stand.gateway.enrol([place(user_id) for user_id in ids])
+    pages = [stand.gateway.participants(FIRE, page, active=True) for page in (0, 1)]
+    assert [(len(page.participants), page.last) for page in pages] == [(1000, False), (1, True)]
+    assert {p.user_id for page in pages for p in page.participants} == set(ids)
+
+
+def test_participants_of_no_course_need_attention(stand: Stand) -> None:
+    with pytest.raises(NeedsAttention, match="course_unknown"):
+        stand.gateway.participants("999", 0, active=True)
 
 
 @pytest.mark.parametrize("effect", [True, False])
