@@ -242,5 +242,5 @@ def credible(asked: int, found: int) -> bool:
 
 
 def affordable(spent: int, cost: int, limit: int) -> bool:
-    """Whether a step fits into what is left of the hour; one that never would is the only one of its hour."""
-    return spent + cost <= limit or spent == 0
+    """Whether a step fits into what is left of the hour."""
+    return spent + cost <= limit

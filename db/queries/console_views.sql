@@ -63,3 +63,7 @@ order by r.synced_at desc, r.result_id limit %(most)s;
 -- When the LMS first held each enrolment.
 select enrolment_key, provisioned_at from placement
 where provisioned_at is not null and (%(tenant)s::text is null or tenant = %(tenant)s);
+
+-- name: drift_counts
+-- How much of what was changed at each LMS waits for a decision.
+select integration_id, count(*) from finding where resolved_at is null and state = 'open' group by integration_id;

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import transaction
 from ops import actions
-from ops.cli import fields, guard, integration, life, link, person, plan, status, sync
+from ops.cli import drift, fields, guard, integration, life, link, person, plan, status, sync
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 from runtime.logs import configure_logs
@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(integration.app, name="integration")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
+app.add_typer(drift.app, name="drift")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
