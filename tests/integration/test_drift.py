@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import pytest
+
 from db.pool import Pool, transaction
 from db.scans import ScanStore
 from db.schedule import scans_due
 from domain.lms import LmsUser
 from ops.drift import scan_now
 from simulators.moodle import MoodleSite, add_user, change_user
-from tests.support.builders import hired, hires, lms_courses, payroll, terminated, updated
+from tests.support.builders import erased, hired, hires, lms_courses, payroll, terminated, updated
 from tests.support.drifting import LOOK_UP, counts, found, look, roll, run, user_id, writes
 from tests.support.fake_lms import FakeLms
 from tests.support.workbench import Workbench, academy
@@ -289,13 +291,14 @@ def changed_at(lms: FakeLms, **fields: Any) -> None:
     lms.users = {key: replace(user, **fields) for key, user in lms.users.items()}
 
 
-def test_whoever_hr_changes_while_being_read_is_left_to_the_next_scan(pool: Pool) -> None:
-    """What was read is compared with what was written before that, or with nothing."""
+@pytest.mark.parametrize("written", [False, True])
+def test_whoever_hr_changes_while_being_read_is_left_to_the_next_scan(pool: Pool, written: bool) -> None:
+    """Whether a worker has written the news by then or not: what was read is older than either."""
     lms = Meanwhile(courses=lms_courses())
     bench = Workbench(pool, lms)
     bench.done(*hires(2))
     changed_at(lms, last_name="Tampered")
-    lms.happens = lambda: bench.tell(updated("E-1", last_name="Berg"))
+    lms.happens = lambda: (bench.done if written else bench.tell)(updated("E-1", last_name="Berg"))
     bench.pass_time(minutes=1)
     scan_now(pool, bench.integration(), by="test")
     bench.scan()
@@ -433,6 +436,19 @@ def test_a_scan_is_due_while_there_is_something_to_read_and_the_site_may_be_call
     bench.set_state("active")
     bench.scan()
     assert not due()
+
+
+def test_what_was_found_about_somebody_goes_when_hr_has_them_erased(pool: Pool) -> None:
+    """S17: the next scan compares nothing of theirs but the suspension, and keeps no value."""
+    site = academy()
+    bench = Workbench(pool, site, **TELL)
+    bench.done(*hires(1))
+    change_user(site, user_id(bench), lastname="Tampered")
+    look(bench)
+    bench.done(erased())
+    look(bench)
+    assert found(bench) == []
+    assert bench.column("select count(*) from finding where ours is not null or held is not null") == [0]
 
 
 def test_a_link_that_was_broken_takes_its_findings_along(pool: Pool) -> None:
