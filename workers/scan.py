@@ -101,18 +101,18 @@ def _record(site: Site, pool: Pool, rules: WorkRules, turn: Turn, step: Step) ->
     """What was found, how far the scan has come and what it has cost, together."""
     integration = site.integration
     with transaction(pool) as db:
-        # Accounts are locked before the run, as batches do it.
+        # Accounts, calls, the run: locked in the order in which batches lock them.
         tally = step.record(db)
-        store = ScanStore(db, integration.integration_id)
-        if not store.move(turn.run_id, turn.position, step.following):
-            raise _Overtaken
-        spent = turn.spent + step.calls if turn.asked_by == SCHEDULE else turn.spent
-        store.end(wait=timedelta(0), calls=spent)
         work = WorkStore(db, integration.integration_id)
         calls = site.meter.drain()
         work.count_calls(calls)
         tally.calls = sum(made for made, _ in calls.values())
+        store = ScanStore(db, integration.integration_id)
+        if not store.move(turn.run_id, turn.position, step.following):
+            raise _Overtaken
         SyncRuns(db, integration.integration_id).add(turn.run_id, tally)
+        spent = turn.spent + step.calls if turn.asked_by == SCHEDULE else turn.spent
+        store.end(wait=timedelta(0), calls=spent)
         if step.following is None:
             _finish(db, integration, turn)
         note_flow(db, integration.integration_id, "people", None)
@@ -122,7 +122,10 @@ def _record(site: Site, pool: Pool, rules: WorkRules, turn: Turn, step: Step) ->
 
 def _finish(db: Db, integration: Integration, turn: Turn) -> None:
     findings = FindingStore(db, integration.integration_id)
-    findings.forget_accounts() if turn.reading == "people" else findings.forget_courses()
+    if turn.reading == "people":
+        findings.forget_accounts()
+    else:
+        findings.forget_courses()
     end_run(db, integration.integration_id, turn.run_id)
 
 

@@ -42,7 +42,8 @@ where f.integration_id = %(integration_id)s and f.subject_kind = 'account' and f
 update finding f set resolved_at = now(), ours = null, held = null
 where f.integration_id = %(integration_id)s and f.subject_kind = 'enrolment' and f.resolved_at is null
   and (not exists (select from placement p where p.integration_id = f.integration_id
-                   and p.lms_course_id = f.lms_course_id and p.provisioned_at is not null)
+                   and length(p.lms_course_id) = length(f.lms_course_id) and p.lms_course_id = f.lms_course_id
+                   and p.provisioned_at is not null)
        or exists (select from lms_course c where c.integration_id = f.integration_id
                   and c.lms_course_id = f.lms_course_id and c.gone));
 
@@ -52,7 +53,7 @@ select f.finding_id, i.tenant, i.name as integration, f.integration_id, f.kind, 
        f.held, f.state, f.employee_key, f.lms_user_id, f.lms_course_id, f.times, f.first_seen_at, f.last_seen_at,
        f.decided_at, f.decided_by, f.reason
 from finding f join integration i using (integration_id)
-where f.resolved_at is null
+where f.resolved_at is null and i.state <> 'removed'
   and (%(tenant)s::text is null or i.tenant = %(tenant)s)
   and (%(integration)s::text is null or i.name = %(integration)s)
   and (%(employee_key)s::text is null or f.employee_key = %(employee_key)s)

@@ -56,8 +56,8 @@ select a.account_id, a.employee_key, a.lms_user_id, a.revision, p.lms_course_id,
        and not exists (select from finding f where f.integration_id = a.integration_id and f.subject_kind = 'account'
                        and f.subject_id = a.account_id::text and f.kind = 'missing' and f.resolved_at is null)
 from placement p join account a using (account_id)
-where p.integration_id = %(integration_id)s and p.lms_course_id = %(course)s and p.provisioned_at is not null
-  and a.lms_user_id is not null
+where p.integration_id = %(integration_id)s and length(p.lms_course_id) = length(%(course)s)  -- as its index has it
+  and p.lms_course_id = %(course)s and p.provisioned_at is not null and a.lms_user_id is not null
 group by a.account_id, p.lms_course_id
 order by a.account_id;
 
@@ -79,10 +79,10 @@ group by n.n, a.account_id, p.lms_course_id
 order by a.account_id;
 
 -- name: owners
--- Whose these LMS users are, but for people who are just being enrolled in this course or were before.
+-- Whose these LMS users are, and whether they are just being enrolled in this course, or HR wants them there.
 select a.lms_user_id, a.employee_key,
        a.lease_until > now() or exists (select from placement p where p.account_id = a.account_id
-                                        and p.lms_course_id = %(course)s) as expected
+                                        and p.lms_course_id = %(course)s and p.state <> 'not_wanted') as expected
 from account a where a.integration_id = %(integration_id)s and a.lms_user_id = any(%(user_ids)s);
 
 -- name: keys_taken
