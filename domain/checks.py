@@ -161,6 +161,7 @@ FUNCTIONS = (
     Needed("core_completion_get_course_completion_status", WAITS, "results"),
     Needed("gradereport_user_get_grade_items", WAITS, "results"),
     Needed("core_course_get_courses_by_field", "Manual enrolment is not checked per course.", optional=True),
+    Needed("core_enrol_get_enrolled_users", "Changes made by hand to enrolments are not found.", optional=True),
 )
 REPORT = Needed("core_reportbuilder_retrieve_report", WAITS, "results")
 _FUNCTION = "function "

@@ -143,6 +143,7 @@ class UserOfCourse(_Answer):
 
 class Member(Progressed):
     id: Id
+    role: Text = ""
 
 
 class UnitRecord(_Answer):

@@ -35,6 +35,7 @@ from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -114,6 +115,7 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
     def maintain() -> None:
         maintain_syncs(pool)
         maintain_catalogue(pool=pool, open_site=sites, rules=rules())
+        scan(pool=pool, open_site=sites, rules=rules())
         check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)
 
     return UseCases(

@@ -21,7 +21,7 @@ from workers.apply import CHUNK
 
 PRODUCT = ("domain", "runtime", "db", "lms", "producers", "workers", "ops")
 
-# Every crash point, and the process that comes by it.
+# Every crash point, and the process that comes by it; a scan is the worker's, once there is something to look at.
 POINTS = {
     "ingress.received": "ingest",
     "ingress.inserted": "ingest",
@@ -37,6 +37,8 @@ POINTS = {
     "user.response_read": "worker",
     "user.outcome_committed": "worker",
     "user.before_hint": "worker",
+    "scan.read": "scan",
+    "scan.recorded": "scan",
     "enrol.intent_committed": "worker",
     "enrol.before_http": "worker",
     "enrol.response_read": "worker",
@@ -110,6 +112,7 @@ def live(made: Installation, crash_at: str | None = None) -> Outcome:
     made.until(lambda: company.all_stored(made, len(confirmed)), "all stored")
     begin(made, crash_at, "worker", "scheduler")
     made.until(lambda: company.all_provisioned(made), "all provisioned")
+    look_for_drift(made, crash_at if crash_at and POINTS[crash_at] == "scan" else None)
     company.finish(made)
     begin(made, crash_at, "poller")
     made.until(lambda: company.all_reported(made), "all reported")
@@ -124,6 +127,20 @@ def begin(made: Installation, crash_at: str | None, *names: str) -> None:
         if crash_at and POINTS[crash_at] == name:
             assert made[name].ended() == -signal.SIGKILL, made.last_words()
             made[name].start()
+
+
+def look_for_drift(made: Installation, crash_at: str | None) -> None:
+    """Somebody was renamed by hand; a scan finds it and has it put back, once."""
+    if crash_at:
+        assert made["worker"].stop() == 0
+    company.rename_somebody_by_hand(made)
+    if crash_at:
+        made["worker"].start(crash_at=crash_at)
+        assert made["worker"].ended() == -signal.SIGKILL, made.last_words()
+        made["worker"].start()
+    made.until(lambda: company.all_scanned(made), "all scanned")
+    assert made.one("select count(*) from finding where kind = 'changed_by_hand' and state = 'put_back'") == 1
+    assert len(made.site.read("ledger?kind=user+updated")) == 1
 
 
 def test_a_clean_run_does_what_hr_asked_for(clean: Outcome) -> None:
