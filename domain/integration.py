@@ -26,6 +26,9 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+AttemptPolicy = Literal["first", "latest", "best"]
+
+
 class OutcomeItem(_Settings):
     """One item of HR's own result pick-list."""
 
@@ -116,6 +119,27 @@ class Results(_Settings):
     pass_grade: Annotated[
         Decimal | None, Field(description="A completion graded lower is a fail; without it every completion is a pass.")
     ] = None
+    attempts: Annotated[
+        AttemptPolicy,
+        Field(
+            description="Which completion counts when there are several over time: the first one recorded, the latest"
+            " (rewritten when its date or outcome differs), or the best by pass and grade."
+        ),
+    ] = "latest"
+    hand_set: Annotated[
+        Literal["protect", "overwrite"],
+        Field(
+            description="Outcomes that HR says were set by hand: protect them and hold the completion back, or write"
+            " over them once."
+        ),
+    ] = "protect"
+    earlier_attempt: Annotated[
+        Literal["hold", "accept"],
+        Field(
+            description="A completion from before the enrolment began (HR's `starts_on`, or else the LMS's own date):"
+            " hold it back, or accept it."
+        ),
+    ] = "hold"
     attempted_on: Annotated[
         Literal["completion", "sync"], Field(description="The date of attempt: the completion's day, or the sync's.")
     ] = "sync"
@@ -127,8 +151,21 @@ class Results(_Settings):
     ] = None
     every_s: Annotated[int, Field(ge=1, description="Seconds between two readings of results.")] = 86_400
     full_every_s: Annotated[
-        int, Field(ge=1, description="Seconds between two readings of everything, when there is a recent report.")
+        int,
+        Field(
+            ge=1,
+            description="Seconds between two readings of everything, when there is a recent report; by unit, between"
+            " two looks at courses that everybody has completed.",
+        ),
     ] = 86_400
+    regrade_every_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            description="Seconds between two questions for grades that were changed later, where results are read by"
+            " unit.",
+        ),
+    ] = 3600
 
     @model_validator(mode="after")
     def _pass_is_not_fail(self) -> "Results":
@@ -234,7 +271,7 @@ class IntegrationSettings(_Settings):
         str,
         Field(min_length=1, max_length=100, description="One per company; events name it in `data.integration`."),
     ]
-    lms: Annotated[Literal["moodle"], Field(description="The kind of LMS.")] = "moodle"
+    lms: Annotated[Literal["moodle", "talentlms"], Field(description="The kind of LMS.")] = "moodle"
     url: Annotated[
         str,
         Field(min_length=1, max_length=500, description="The site's public https address; one LMS, one integration."),
@@ -264,3 +301,7 @@ class IntegrationSettings(_Settings):
 
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    def by_unit(self) -> bool:
+        """Whether results are read unit by unit, from a `domain.lms.UnitGateway`."""
+        return self.lms == "talentlms"

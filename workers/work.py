@@ -4,13 +4,15 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from db.accounts import AccountEnd, ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem, Saved, WorkStore
 from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
-from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
-from domain.lms import Completion, UserFields
+from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError, StoreUnavailable
+from domain.lms import Failed, Outcome, UserFields
 from domain.recovery import Decision, Give, Retry, decide
+from domain.unit_results import Shown
 from workers.links import record_links
 from workers.site import Site, WorkRules
 
@@ -44,7 +46,7 @@ class Work:
         self.links: list[Saved] = []
         self.ends: dict[int, AccountEnd] = {}
         self.placement_ends: dict[int, PlacementEnd] = {}
-        self.completions: dict[int, Completion] = {}
+        self.completions: dict[int, Shown] = {}
         self.problems: list[Problem] = []
         self.stop: ProvisioningError | None = None
         self._renewed_at = time.monotonic()
@@ -122,3 +124,15 @@ def wanted_of(account: ClaimedAccount) -> WantedAccount:
 
 def concerns_site(failure: ProvisioningError) -> bool:
     return isinstance(failure, HoldIntegration | LmsUnavailable | LmsThrottled)
+
+
+def raise_for_site(failure: ProvisioningError) -> None:
+    """Trouble with one person, pair or course waits for the next time; trouble with the site or with ours ends this."""
+    if concerns_site(failure) or isinstance(failure, StoreUnavailable):
+        raise failure
+
+
+def site_trouble(outcomes: Iterable[Outcome[Any]]) -> ProvisioningError | None:
+    """What keeps us from asking this site any further, if anything does."""
+    failures = (outcome.failure for outcome in outcomes if isinstance(outcome, Failed))
+    return next((failure for failure in failures if concerns_site(failure)), None)
