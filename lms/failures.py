@@ -38,6 +38,12 @@ WRITES = frozenset(
         "core_user_update_users",
         "enrol_manual_enrol_users",
         "core_group_add_group_members",
+        "usersignup",
+        "edituser",
+        "usersetstatus",
+        "addusertocourse",
+        "removeuserfromcourse",
+        "addusertogroup",
     }
 )
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
-from lms.calls import CallRecord
+from lms.calls import OnCall
 from lms.moodle import MoodleGateway
 from lms.moodle_probe import MoodleProbe
+from lms.talentlms import TalentGateway
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 
@@ -35,10 +37,31 @@ class Gateways:
     ) -> None:
         self._client.close()
 
-    def open(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> LmsGateway:
-        """The gateway to the LMS at `url`; nothing is called yet."""
-        return MoodleGateway(self._client, url, token, on_call=on_call)
+    def open(
+        self,
+        settings: IntegrationSettings,
+        token: Secret,
+        on_call: OnCall | None = None,
+        budget: Callable[[], None] = lambda: None,
+    ) -> LmsGateway:
+        """
+        The gateway to the integration's LMS, a UnitGateway where that is a portal; nothing is called yet.
 
-    def probe(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> MoodleProbe:
+        Args:
+            budget: Called before every call that the LMS counts; may raise LmsThrottled, and then nothing is sent.
+        """
+        if settings.lms == "moodle":
+            return MoodleGateway(self._client, settings.url, token, on_call=on_call)
+        return TalentGateway(
+            self._client,
+            settings.url,
+            token,
+            on_call=on_call,
+            budget=budget,
+            zone=settings.zone(),
+            key_field=settings.people.key_field,
+        )
+
+    def probe(self, url: str, token: Secret, on_call: OnCall | None = None) -> MoodleProbe:
         """The same with what a self-check asks besides."""
         return MoodleProbe(self._client, url, token, on_call=on_call)

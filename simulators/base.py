@@ -13,12 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from simulators.faults import Fault, Faults
+from simulators.journal import Journal
 from simulators.latency import Latency
 from simulators.ledger import Ledger
 from simulators.wire import Request, Response
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -33,13 +36,16 @@ class Work:
 
 
 class SimulatedSite(ABC):
-    """A site with a clock, faults, a ledger and a latency; the dialect is the subclass's."""
+    """A site with a clock, faults, a journal, a ledger and a latency; the dialect is the subclass's."""
+
+    settings: Any
 
     def __init__(
         self, clock: Callable[[], float] = time.time, latency: Latency | None = None, ledger_path: Path | None = None
     ) -> None:
         self.clock = clock
         self.latency = latency or Latency()
+        self.journal = Journal()
         self.ledger = Ledger(clock, ledger_path)
         self.faults = Faults(clock)
         self.lock = threading.RLock()
@@ -63,6 +69,31 @@ class SimulatedSite(ABC):
                 response = self.serve(request, work)
             self.latency.charge(work.function, work.items)
         return response
+
+    def transaction(self, work: Work, act: Callable[[], T]) -> T:
+        """Do all of it, or nothing when it fails or is a lie; the ledger hears of it only once it is final."""
+        self.commit()
+        try:
+            value = act()
+        except BaseException:
+            self.journal.rollback()
+            raise
+        if work.fault is not None and work.fault.commit == "never":
+            self.journal.rollback()
+        self.commit()
+        return value
+
+    def commit(self) -> None:
+        """Make the changes since the last commit final and tell the ledger."""
+        self.ledger.record(self.journal.settle())
+
+    @abstractmethod
+    def served_at(self, url: str) -> None:
+        """Hear the address at which the site answers, and use it in answers unless another one is set."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, Any]:
+        """What the site holds at this moment, in numbers; called under the lock."""
 
     @abstractmethod
     def read(self, request: Request) -> Work:

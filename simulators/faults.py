@@ -45,7 +45,8 @@ class Fault:
 
     What happens: `commit="before"` does the work and then spoils the answer, "never" leaves the site as it was (and
     answers as if it had worked, unless an answer is given here). Without `commit`, work is done unless the fault
-    brings an answer of its own or loses it.
+    brings an answer of its own or loses it. `visible_after` seconds pass until look-ups find what was made, `swap`
+    answers about somebody else, and in a `race` the call does not see what callers at the same moment made.
     """
 
     function: str = "*"
@@ -79,6 +80,7 @@ class Fault:
     prefix: str = ""
     visible_after: float = 0.0
     swap: bool = False
+    race: bool = False
     name: str = ""
 
     @property

@@ -2,6 +2,7 @@
 A simulated site behind real HTTP, with its control under `/control/`.
 
     python -m simulators.server --demo-courses 20 --token demo --latency small --ledger effects.jsonl
+    python -m simulators.server --lms talentlms --demo-courses 20 --demo-groups 20 --token KEY --latency portal
 
 prints one line, `{"url": "http://127.0.0.1:PORT"}`, once it answers. In a test: `with serve(site) as url: ...`.
 Here the parts of a fault that need a socket are carried out: delays, dripping, cutting short, closing, resetting.
@@ -24,15 +25,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from simulators.base import SimulatedSite
 from simulators.clock import MovableClock
-from simulators.control import PREFIX, Control, latency_named
-from simulators.moodle.build import demo_courses, moodle_site
+from simulators.control import PREFIX, Control
+from simulators.latency import PRESETS, latency_named
+from simulators.moodle.build import TOKEN, moodle_site
+from simulators.moodle.control import MoodleControl
 from simulators.moodle.site import MoodleSite
 from simulators.moodle.state import Settings
+from simulators.talentlms.build import API_KEY, talent_site
+from simulators.talentlms.control import TalentControl
+from simulators.talentlms.site import TalentSite
 from simulators.wire import Request, Response
 
 ABORT = struct.pack("ii", 1, 0)  # SO_LINGER on, zero seconds: closing sends RST
 DRIP_STEP = 0.05
+AnySite = MoodleSite | TalentSite
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -121,12 +129,12 @@ class SimulatorServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, site: MoodleSite, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(self, site: AnySite, port: int = 0, host: str = "127.0.0.1") -> None:
         super().__init__((host, port), Handler)
         self.site = site
-        if isinstance(site, MoodleSite) and site.settings.url == Settings().url:
-            site.settings.url = self.url  # a site knows its own address
-        self.control = Control(site)
+        if isinstance(site, SimulatedSite):
+            site.served_at(self.url)
+        self.control = control_of(site)
 
     @property
     def url(self) -> str:
@@ -139,8 +147,13 @@ class SimulatorServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+def control_of(site: AnySite) -> Control:
+    """The control that speaks of what the site holds."""
+    return TalentControl(site) if isinstance(site, TalentSite) else MoodleControl(site)
+
+
 @contextmanager
-def serve(site: MoodleSite, port: int = 0) -> Iterator[str]:
+def serve(site: AnySite, port: int = 0) -> Iterator[str]:
     """Serve a site for the duration of the block; the value is its base URL."""
     server = SimulatorServer(site, port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -153,27 +166,32 @@ def serve(site: MoodleSite, port: int = 0) -> Iterator[str]:
         thread.join()
 
 
-def site_from(options: argparse.Namespace) -> MoodleSite:
-    """The site the command line asks for; the small one also has PHP's own limit of 1000 form fields."""
-    courses = json.loads(options.courses.read_text()) if options.courses else demo_courses(options.demo_courses)
+def site_from(options: argparse.Namespace) -> AnySite:
+    """The site the command line asks for."""
+    courses = json.loads(options.courses.read_text()) if options.courses else options.demo_courses
     users = json.loads(options.users.read_text()) if options.users else []
+    named: dict[str, Any] = {"users": users, "clock": MovableClock(), "ledger_path": options.ledger}
+    named["latency"] = latency_named(options.latency)
+    if options.lms == "talentlms":
+        return talent_site(courses, options.token or API_KEY, groups=options.demo_groups, **named)
+    # A small Moodle also has PHP's own limit of 1000 form fields.
     settings = Settings(max_input_vars=1000 if options.latency == "small" else 5000)
-    named = {"release": options.release, "token": options.token, "users": users, "settings": settings}
-    latency = latency_named(options.latency)
-    return moodle_site(courses, **named, clock=MovableClock(), latency=latency, ledger_path=options.ledger)
+    return moodle_site(courses, options.token or TOKEN, release=options.release, settings=settings, **named)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="simulators.server", description="A simulated Moodle.")
+    parser = argparse.ArgumentParser(prog="simulators.server", description="A simulated learning system.")
+    parser.add_argument("--lms", default="moodle", choices=["moodle", "talentlms"])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--release", default="4.4", choices=["4.4", "4.5"])
+    parser.add_argument("--release", default="4.4", choices=["4.4", "4.5"], help="of Moodle")
     parser.add_argument("--courses", type=Path, help="JSON file with course seeds")
     parser.add_argument("--demo-courses", type=int, default=5)
+    parser.add_argument("--demo-groups", type=int, default=0, help="TalentLMS only: one for each of the first courses")
     parser.add_argument("--users", type=Path, help="JSON file with accounts that exist already")
-    parser.add_argument("--token", default=os.environ.get("SIMULATOR_TOKEN", "simulated-token"))
-    parser.add_argument("--latency", default="off", choices=["off", "small", "measured"])
+    parser.add_argument("--token", default=os.environ.get("SIMULATOR_TOKEN"), help="the token or the API key")
+    parser.add_argument("--latency", default="off", choices=sorted(PRESETS))
     parser.add_argument("--ledger", type=Path, help="file to which effects and calls are appended")
     options = parser.parse_args(arguments)
     server = SimulatorServer(site_from(options), options.port, options.host)

@@ -82,7 +82,7 @@ class Sites:
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
         gateway = self._gateways.open(
-            integration.url,
+            integration.settings,
             self._unsealed(integration, integration.token_sealed, "token"),
             lambda call: meter.count(call.function, call.code, call.items),
         )

@@ -31,6 +31,7 @@ COMPLETIONS: dict[str, list[list[Any]]] = {
 SEED_KEYS = {"id", "shortname", "fullname", "idnumber", "category", "visible", "manual_enrolment", "completion"}
 SEED_KEYS |= {"startdate", "enddate", "summary", "custom"}
 SERVICE_ACCOUNT, ADMIN = 3, 2
+TOKEN = "simulated-token"
 FULL_RIGHTS = frozenset(
     [
         "webservice/rest:use",
@@ -75,7 +76,7 @@ HR_FIELDS = (
 
 def moodle_site(
     courses: int | Iterable[Mapping[str, Any]] = 5,
-    token: str = "simulated-token",  # noqa: S107 - invented
+    token: str = TOKEN,
     users: Iterable[Mapping[str, Any]] = (),
     release: str = "4.4",
     rights: str = "full",

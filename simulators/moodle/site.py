@@ -58,8 +58,19 @@ class MoodleSite(SimulatedSite):
         if release not in RELEASES:
             raise ValueError(f"release must be one of {sorted(RELEASES)}, not {release!r}")
         self.release = release
-        self.settings = settings or Settings()
-        self.state = State()
+        self.settings: Settings = settings or Settings()
+        self.state = State(self.journal)
+
+    def served_at(self, url: str) -> None:
+        """A site knows its own address."""
+        if self.settings.url == Settings().url:
+            self.settings.url = url
+
+    def counts(self) -> dict[str, Any]:
+        """The release, and the accounts, courses and enrolments there are."""
+        users = sum(not user.deleted for user in self.state.users.values())
+        enrolments = sum(len(users) for users in self.state.participants.values())
+        return {"release": self.release, "users": users, "courses": len(self.state.courses), "enrolments": enrolments}
 
     def read(self, request: Request) -> Work:
         """The function and the values of a request; an unknown function is logged as such, not by its name."""
@@ -86,7 +97,7 @@ class MoodleSite(SimulatedSite):
             return html_response("", 403)
         as_json = work.fields.get("moodlewsrestformat") == "json"
         try:
-            value = self._transaction(request, work)
+            value = self.transaction(work, lambda: self._dispatch(request, work))
         except MoodleError as error:
             return self._failure(error, as_json)
         return json_response(value) if as_json else _xml(value_xml(value))
@@ -94,23 +105,6 @@ class MoodleSite(SimulatedSite):
     def _failure(self, error: MoodleError, as_json: bool) -> Response:
         told = error.told(self.release, self.settings.debug)
         return json_response(told) if as_json else _xml(error_xml(told))
-
-    def _transaction(self, request: Request, work: Work) -> Any:
-        journal = self.state.journal
-        self.commit()
-        try:
-            value = self._dispatch(request, work)
-        except BaseException:
-            journal.rollback()
-            raise
-        if work.fault is not None and work.fault.commit == "never":
-            journal.rollback()
-        self.commit()
-        return value
-
-    def commit(self) -> None:
-        """Make the changes since the last commit final and tell the ledger."""
-        self.ledger.record(self.state.journal.settle())
 
     def run_cron(self) -> int:
         """Run the scheduled tasks once; returns how many courses turned complete."""
