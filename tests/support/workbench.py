@@ -27,13 +27,17 @@ from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
+from simulators.talentlms import TalentSite
+from tests.contract.portal_stands import talent_gateway
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
+from tests.support.fake_portal import FakePortal
 from workers.apply import apply_events
 from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
@@ -51,11 +55,12 @@ PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
                        first_attempt_at = first_attempt_at - %(d)s;
     update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
-                         finished_since = finished_since - %(d)s;
+                         finished_since = finished_since - %(d)s, read_at = read_at - %(d)s;
     update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
-    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
+    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s,
+                           regraded_at = regraded_at - %(d)s, polled_at = polled_at - %(d)s
 """
 
 
@@ -85,7 +90,7 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: LmsGateway | MoodleSite,
+        lms: LmsGateway | MoodleSite | TalentSite,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -99,7 +104,8 @@ class Workbench:
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
         self._password = Secret(password) if password else None
-        self.integration_id = self.add(lms, settings(**chosen), active=active)
+        kind = {"lms": "talentlms"} if isinstance(lms, FakePortal | TalentSite) else {}
+        self.integration_id = self.add(lms, settings(**kind, **chosen), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -108,26 +114,30 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(
+        self, lms: LmsGateway | MoodleSite | TalentSite, wanted: IntegrationSettings, *, active: bool = True
+    ) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
             found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+        self._gateways[found] = self._gateway(lms, self._meters[found])
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, site: MoodleSite, meter: CallMeter) -> MoodleGateway:
-        client = httpx.Client(transport=transport(site), timeout=30)
-        return MoodleGateway(
-            client,
-            site.settings.url,
-            Secret(TOKEN),
-            on_call=lambda call: meter.count(call.function, call.code, call.items),
-        )
+    def _gateway(self, lms: LmsGateway | MoodleSite | TalentSite, meter: CallMeter) -> LmsGateway:
+        def count(call: CallRecord) -> None:
+            meter.count(call.function, call.code, call.items)
+
+        if isinstance(lms, TalentSite):
+            return talent_gateway(lms, on_call=count)
+        if isinstance(lms, MoodleSite):
+            client = httpx.Client(transport=transport(lms), timeout=30)
+            return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
+        return lms
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
