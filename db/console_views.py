@@ -1,11 +1,8 @@
 """What people look at: read-only, each a plain value."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
-
-from psycopg.rows import class_row
 
 from db.pool import Db
 from db.statements import statements
@@ -59,24 +56,6 @@ class Overview:
     failures: list[FailureCount]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLine:
-    """One result as a list shows it; no names of people."""
-
-    tenant: str
-    integration: str
-    enrolment_key: str
-    employee_key: str
-    course_code: str
-    outcome: str
-    passed: bool
-    grade: Decimal | None
-    completed_at: datetime | None
-    attempted_on: date
-    synced_at: datetime
-    result_id: str
-
-
 class Views(Store):
     """The views of one tenant, or of all."""
 
@@ -122,11 +101,6 @@ class Views(Store):
             )
             for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
         }
-
-    def results(self, *, integration: str | None, employee_key: str | None, most: int) -> list[ResultLine]:
-        values = {"tenant": self._tenant, "integration": integration, "employee_key": employee_key, "most": most}
-        with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
-            return cursor.execute(SQL["results"], values).fetchall()
 
     def provisioned(self) -> dict[str, datetime]:
         """When the LMS first held each enrolment, by enrolment key."""

@@ -107,8 +107,9 @@ class ResultStore(IntegrationStore):
     def subjects(self, placement_ids: Iterable[int]) -> dict[int, ResultSubject]:
         ids = list(placement_ids)
         current: dict[int, dict[str, Current]] = defaultdict(dict)
-        for placement_id, unit_code, *rest in self._rows("current_results", ids=ids):
-            current[placement_id][unit_code.casefold()] = Current(*rest)
+        for placement_id, *rest in self._rows("current_results", ids=ids):
+            result = Current(*rest)
+            current[placement_id][result.unit.casefold()] = result
         return {row[0]: _subject(row, current[row[0]]) for row in self._rows("result_subjects", ids=ids)}
 
     def placements_of(self, rows: Sequence[ReportRow]) -> list[tuple[ReportRow, int]]:

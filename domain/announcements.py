@@ -95,6 +95,7 @@ def result_recorded(
         "course_code": course_code,
         "unit_code": result.unit_code or None,
         "outcome": result.outcome,
+        "outcome_label": result.label,
         "passed": result.passed,
         "grade": None if result.grade is None else str(result.grade),
         "completed_at": result.completed_at and result.completed_at.isoformat(),

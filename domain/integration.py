@@ -191,6 +191,10 @@ class Results(_Settings):
             raise ValueError("pass_outcome and fail_outcome must differ")
         return self
 
+    def label_of(self, outcome: str) -> str:
+        """The item in words; empty where the pick-list has none."""
+        return next((item.label for item in self.outcomes if item.code == outcome), "")
+
     def unmapped(self) -> tuple[str, ...]:
         """The chosen outcomes that HR's pick-list does not hold (any more)."""
         known = {item.code for item in self.outcomes}

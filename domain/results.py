@@ -58,6 +58,7 @@ class Current:
     grade: Decimal | None
     completed_at: datetime | None
     event_id: str
+    unit: str = ""
     overwrote: str | None = None
 
 
@@ -121,6 +122,7 @@ class Result:
     is impossible.
 
     Attributes:
+        label: The outcome in words (R152).
         corrects: The event that told the result as it was before.
         stamp: Says in words where it comes from (R153).
     """
@@ -131,6 +133,7 @@ class Result:
     kind: Literal["recorded", "corrected"]
     unit_code: str
     outcome: str
+    label: str
     passed: bool
     grade: Decimal | None
     completed_at: datetime | None
@@ -151,8 +154,7 @@ def decide_result(found: Found, terms: Terms, rules: Rules) -> Result | HeldBack
         return HeldBack("unmatched")
     chosen = rules.results
     current, by_hand = terms.current.get(found.key), terms.hand_set.get(found.key)
-    passed = chosen.pass_grade is None or found.completion.grade is None or found.completion.grade >= chosen.pass_grade
-    outcome = chosen.pass_outcome if passed else chosen.fail_outcome
+    passed, outcome = judged(found.completion, chosen)
     overwrites = by_hand is not None and _overwrites(by_hand, outcome, current, chosen)
     if current and not overwrites and not _replaces(found.completion, passed, outcome, current, chosen.attempts):
         return None
@@ -163,6 +165,21 @@ def decide_result(found: Found, terms: Terms, rules: Rules) -> Result | HeldBack
     return _result(found, terms, rules, passed=passed, outcome=outcome)
 
 
+def judged(completion: Completion, chosen: Results) -> tuple[bool, str]:
+    """Whether a completion is a pass, and HR's item for it."""
+    passed = chosen.pass_grade is None or completion.grade is None or completion.grade >= chosen.pass_grade
+    return passed, chosen.pass_outcome if passed else chosen.fail_outcome
+
+
+def is_same(completion: Completion, current: Current) -> bool:
+    """Whether this is the completion that HR has; if its outcome is another one, then only by another rule (G7)."""
+    return _same_date(completion, current) and completion.grade == current.grade
+
+
+def _same_date(completion: Completion, current: Current) -> bool:
+    return _minute(completion.completed_at) == _minute(current.completed_at)
+
+
 def _overwrites(by_hand: HandSet, outcome: str, current: Current | None, chosen: Results) -> bool:
     """Another outcome in HR is written over where the client wants it, once for each time HR says so (R150)."""
     answered = current is not None and current.overwrote == by_hand.statement
@@ -170,17 +187,16 @@ def _overwrites(by_hand: HandSet, outcome: str, current: Current | None, chosen:
 
 
 def _replaces(completion: Completion, passed: bool, outcome: str, current: Current, attempts: AttemptPolicy) -> bool:
-    """Whether this completion takes the place of the one that HR has."""
-    same_date = _minute(completion.completed_at) == _minute(current.completed_at)
-    if same_date and completion.grade == current.grade:
-        return False  # nothing but the rule may have changed, and a new rule does not rewrite the past (G7)
+    """Whether this completion takes the place of the one that HR has. A new rule does not rewrite the past (G7)."""
+    if is_same(completion, current):
+        return False
     match attempts:
         case "first":
             return False
         case "best":
             return _rank(passed, completion.grade) > _rank(current.passed, current.grade)
         case "latest":
-            return not same_date or outcome != current.outcome
+            return not _same_date(completion, current) or outcome != current.outcome
 
 
 def _rank(passed: bool, grade: Decimal | None) -> tuple[bool, Decimal]:
@@ -209,6 +225,7 @@ def _result(found: Found, terms: Terms, rules: Rules, *, passed: bool, outcome: 
         kind="corrected" if current else "recorded",
         unit_code=found.unit,
         outcome=outcome,
+        label=chosen.label_of(outcome),
         passed=passed,
         grade=completion.grade,
         completed_at=completion.completed_at,

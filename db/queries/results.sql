@@ -49,7 +49,7 @@ where p.placement_id = any(%(ids)s);
 
 -- name: current_results
 -- The results that HR has for these enrolments, unit by unit.
-select p.placement_id, r.unit_code, r.outcome, r.passed, r.grade, r.completed_at, r.event_id, r.evidence ->> 'overwrote'
+select p.placement_id, r.outcome, r.passed, r.grade, r.completed_at, r.event_id, r.unit_code, r.evidence ->> 'overwrote'
 from placement p join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key
 where p.placement_id = any(%(ids)s);
 

@@ -33,7 +33,7 @@ from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
-from simulators.talentlms import TalentSite
+from simulators.talentlms import API_KEY, TalentSite
 from tests.contract.portal_stands import talent_gateway
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
@@ -121,7 +121,8 @@ class Workbench:
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
-            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
+            token = Secret(API_KEY if isinstance(lms, TalentSite) else TOKEN)
+            found = configuration.add_integration(db, TENANT, wanted, token, self._password, key=KEY)
         self._meters[found] = CallMeter()
         self._gateways[found] = self._gateway(lms, self._meters[found])
         if active:

@@ -31,7 +31,9 @@ def current(
 ) -> Current:
     """What HR has from us."""
     given_ = None if grade is None else Decimal(grade)
-    return Current(outcome, outcome == "C" if passed is None else passed, given_, completed_at, "event-0", overwrote)
+    return Current(
+        outcome, outcome == "C" if passed is None else passed, given_, completed_at, "event-0", overwrote=overwrote
+    )
 
 
 def as_current(result: Result) -> Current:
@@ -41,7 +43,7 @@ def as_current(result: Result) -> Current:
         result.grade,
         result.completed_at,
         result.event_id,
-        result.evidence.get("overwrote"),
+        overwrote=result.evidence.get("overwrote"),
     )
 
 
