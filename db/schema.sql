@@ -347,7 +347,7 @@ left join course own on own.tenant = p.tenant and own.course_code = p.course_cod
 left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
 where p.provisioned_at is not null and a.lms_user_id is not null and p.lms_course_id is not null
   and not h.erased and h.data ->> 'status' in ('active', 'on_leave')
-  and not coalesce(own.data -> 'archived', general.data -> 'archived', 'false')::boolean
+  and not coalesce(own.data ->> 'archived', general.data ->> 'archived', 'false')::boolean
   and e.data ->> 'booking_status' = 'confirmed'
   and e.data ->> 'status' = 'active';
 

@@ -46,7 +46,17 @@ def begin_units(db: Db, integration: Integration, cursor: Cursor) -> Run:
     since = None if cursor.polled_at is None else cursor.now - cursor.polled_at
     marks.read_oldest_again(reread_share(scope.pairs, since), not_before=REREAD_NOT_BEFORE)
     settings = integration.settings.results
-    return first_unit_step(settings, scope, full_at=cursor.full_at, regraded_at=cursor.regraded_at, now=cursor.now)
+    run = first_unit_step(settings, scope, full_at=cursor.full_at, regraded_at=cursor.regraded_at, now=cursor.now)
+    log.info(
+        "pass begun",
+        integration_id=integration.integration_id,
+        plan=run.plan,
+        whole=run.whole,
+        courses=scope.courses,
+        people=scope.people,
+        read_before=scope.pairs,
+    )
+    return run
 
 
 @dataclass(slots=True)
@@ -179,7 +189,7 @@ class UnitReading:
         following = look.following if over else run
         if trouble is None or any(isinstance(outcome, Done) for _, outcome in read):
             recorded = self._keep(run, following, lambda db: self._record(db, look, read))
-            self._log("units read", course=following.course, pairs=len(read), recorded=recorded)
+            self._log("units read", course=look.following.course, pairs=len(read), recorded=recorded)
         if trouble:
             raise trouble
         self._look = None if over else look
@@ -223,6 +233,7 @@ class UnitReading:
         """The pass is over; what was not believed before is healed unless it was met again."""
         healed = [] if run.doubted else [self._doubt_key()]
         self._keep(run, None, lambda db: self._work(db).resolve_failures("integration", healed))
+        self._log("pass over", plan=run.plan)
 
     def _marks(self, db: Db) -> MarkStore:
         return MarkStore(db, self._integration.integration_id)

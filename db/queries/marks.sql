@@ -6,9 +6,10 @@ from result_scope where integration_id = %(integration_id)s and not completed;
 -- name: members_of_next_course
 -- Everybody whose results count in the next course where something is open, or in the next course at all.
 with next as (
-    select min(lms_course_id) as lms_course_id from result_scope
+    select lms_course_id from result_scope
     where integration_id = %(integration_id)s and lms_course_id > %(after)s
       and (%(whole)s or not completed or mark is null)
+    order by lms_course_id limit 1
 )
 select s.placement_id, s.account_id, s.lms_user_id, s.lms_course_id, s.mark, s.completed
 from result_scope s join next using (lms_course_id)

@@ -198,6 +198,19 @@ def test_hrs_word_on_the_course_of_this_integration_counts_more(pool: Pool) -> N
     assert outcomes(bench) == [("EN-1", "ESSAY", "C")]
 
 
+def test_an_enrolment_that_hr_moves_to_another_course_is_read_there(pool: Pool) -> None:
+    """G12: what was completed in the first course stays; nothing of its marks counts in the second."""
+    lms = portal()
+    bench = company(pool, lms)
+    for unit in FIRE:
+        lms.complete_unit("101", "2", unit.unit_id, NOON)
+    bench.poll()
+    bench.done(changed(at=5, course="C-LAW"))
+    lms.complete_unit("101", "3", "31", NOON)
+    bench.poll()
+    assert [unit for _, unit, _ in outcomes(bench)] == ["FIRE01", "FIRE02", "LAW01"]
+
+
 # Held back
 
 
