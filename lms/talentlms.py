@@ -42,7 +42,15 @@ from lms import talentlms_records as records
 from lms import talentlms_results as results
 from lms.batches import one_by_one
 from lms.calls import OnCall
-from lms.talentlms_answers import Category, CourseOfUser, CourseRecord, SiteInfo, StatusInCourse, UserRecord
+from lms.talentlms_answers import (
+    Category,
+    CourseOfUser,
+    CourseRecord,
+    GroupRecord,
+    SiteInfo,
+    StatusInCourse,
+    UserRecord,
+)
 from lms.talentlms_calls import Arguments, TalentCalls, is_lost_in_paths
 from lms.talentlms_fields import Days, Fields, Remembered
 from lms.texts import check_echo, is_id, is_sendable, problem_of_ids
@@ -51,7 +59,7 @@ from runtime.secrets import Secret
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Found = TypeVar("Found")
-Row = TypeVar("Row", CourseRecord, Category)
+Row = TypeVar("Row", CourseRecord, Category, GroupRecord)
 
 AT_ONCE = 4
 PAGE_SIZE = 1000

@@ -21,7 +21,7 @@ from db.configuration import bound_to
 from db.pool import Pool, open_pool
 from domain.errors import HoldIntegration
 from domain.recovery import RecoveryPolicy
-from lms.opening import Gateways
+from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
@@ -63,14 +63,14 @@ class Sites:
                 self._open[integration.integration_id] = known
         return known[1]
 
-    def subject(self, integration: Integration, asked: Asked) -> Subject:
+    def subject(self, integration: Integration, asked: Asked) -> Subject[Probe]:
         """The integration as the self-check looks at it; nothing is called yet."""
         password = self._password(integration)
         return Subject(
             integration.url,
             integration.settings,
             lambda: self._gateways.probe(
-                integration.url,
+                integration.settings,
                 self._unsealed(integration, integration.token_sealed, "token"),
                 lambda call: asked.meter.count(call.function, call.code, call.items),
             ),

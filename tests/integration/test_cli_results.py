@@ -20,7 +20,7 @@ from ops.cli.output import Exit
 from simulators.server import serve
 from simulators.talentlms import Settings as Switches
 from simulators.talentlms import TalentLearners, TalentSite, talent_site
-from tests.contract.portal_stands import COURSES, PATIENT
+from tests.contract.portal_stands import COURSES, KEY_FIELD, PATIENT
 from tests.support.builders import MOODLE, enrolled, hired, hires, results
 from tests.support.units import NOON, company, portal, units
 from tests.support.workbench import KEY, Workbench
@@ -205,7 +205,7 @@ def campus() -> Iterator[tuple[TalentSite, str]]:
 
 def at_the_portal(pool: Pool, campus: tuple[TalentSite, str], people: int = 3) -> tuple[Workbench, TalentLearners]:
     site, url = campus
-    bench = Workbench(pool, site, url=url, results=results())
+    bench = Workbench(pool, site, url=url, lms="talentlms", people={"key_field": KEY_FIELD}, results=results())
     bench.done(units("FIRE01", "FIRE02"), *hires(people))
     return bench, TalentLearners(site)
 

@@ -41,7 +41,7 @@ class History:
             "earlier_attempt": self.dice.choice(["hold", "accept"]),
             "pass_grade": self.dice.choice([None, 50]),
         }
-        self.bench = Workbench(pool, self.lms, results=results(**chosen))
+        self.bench = Workbench(pool, self.lms, lms="talentlms", results=results(**chosen))
         self.bench.done(*HR_COURSES, *hires(PEOPLE))
         self.at = 10
         self._monkeypatch = monkeypatch

@@ -125,7 +125,9 @@ def test_which_attempt_counts_is_chosen(pool: Pool, attempts: str, grades: list[
 def test_the_date_of_the_completion_and_that_of_the_sync_are_both_kept(pool: Pool) -> None:
     """R60: one of them, chosen, is the date of attempt, in the integration's time zone."""
     lms = portal()
-    bench = Workbench(pool, lms, timezone="Pacific/Auckland", results=results(attempted_on="completion"))
+    bench = Workbench(
+        pool, lms, lms="talentlms", timezone="Pacific/Auckland", results=results(attempted_on="completion")
+    )
     bench.done(*HR_COURSES, *hires(1))
     lms.complete_unit("101", "2", "21", NOON)
     bench.poll()
@@ -325,7 +327,7 @@ def test_export_box_date_and_address_do_not_matter_for_results(pool: Pool, case:
 def test_without_a_contact_log_there_are_no_results(pool: Pool) -> None:
     """R137, R147: whom the LMS has in the course without our doing is none of ours."""
     lms = portal()
-    bench = Workbench(pool, lms)
+    bench = Workbench(pool, lms, lms="talentlms")
     bench.tell(*HR_COURSES, *hires(1), enrolled("EN-2", course="C-LAW", export_on="2150-01-01"))
     bench.provision()
     lms.complete_unit("101", "3", "31", NOON)

@@ -39,7 +39,7 @@ def company(pool: Pool, lms: FakePortal, people: int = 1, **chosen: Any) -> Work
     """
     So many people in the first course, provisioned.
     """
-    bench = Workbench(pool, lms, results=results(**chosen))
+    bench = Workbench(pool, lms, lms="talentlms", results=results(**chosen))
     bench.done(*HR_COURSES, *hires(people))
     return bench
 

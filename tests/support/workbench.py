@@ -29,15 +29,14 @@ from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
 from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
+from lms.talentlms import TalentGateway
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
 from simulators.talentlms import API_KEY, TalentSite
-from tests.contract.portal_stands import talent_gateway
 from tests.contract.simulator_transport import transport
 from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
-from tests.support.fake_portal import FakePortal
 from workers.apply import apply_events
 from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
@@ -50,6 +49,7 @@ KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
+Lms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
@@ -90,7 +90,8 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: LmsGateway | MoodleSite | TalentSite,
+        lms: Lms,
+        /,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -104,8 +105,7 @@ class Workbench:
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
         self._password = Secret(password) if password else None
-        kind = {"lms": "talentlms"} if isinstance(lms, FakePortal | TalentSite) else {}
-        self.integration_id = self.add(lms, settings(**kind, **chosen), active=active)
+        self.integration_id = self.add(lms, settings(**chosen), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -114,31 +114,38 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(
-        self, lms: LmsGateway | MoodleSite | TalentSite, wanted: IntegrationSettings, *, active: bool = True
-    ) -> int:
+    def add(self, lms: Lms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
+        token = Secret(API_KEY if isinstance(lms, TalentSite) else TOKEN)
         with transaction(self.pool) as db:
-            token = Secret(API_KEY if isinstance(lms, TalentSite) else TOKEN)
             found = configuration.add_integration(db, TENANT, wanted, token, self._password, key=KEY)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found])
+        self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, lms: LmsGateway | MoodleSite | TalentSite, meter: CallMeter) -> LmsGateway:
+    def _gateway(self, lms: Lms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
+        if not isinstance(lms, MoodleSite | TalentSite):
+            return lms
+        client = httpx.Client(transport=transport(lms), timeout=30)
+
         def count(call: CallRecord) -> None:
             meter.count(call.function, call.code, call.items)
 
-        if isinstance(lms, TalentSite):
-            return talent_gateway(lms, on_call=count)
         if isinstance(lms, MoodleSite):
-            client = httpx.Client(transport=transport(lms), timeout=30)
             return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
-        return lms
+        return TalentGateway(
+            client,
+            wanted.url,
+            Secret(API_KEY),
+            on_call=count,
+            budget=lambda: None,
+            zone=wanted.zone(),
+            key_field=wanted.people.key_field,
+        )
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
