@@ -4,28 +4,30 @@ A clean place to measure in: a database and a virtual host of its own, an instal
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
 import psycopg
 from psycopg import sql
 
-from benchmarks.people import COURSES, TENANT
+from benchmarks.people import COURSES, TENANT, Hire
 from db.pool import Pool, open_pool, transaction
 from domain.integration import IntegrationSettings, OutcomeItem, Results
 from ops import actions
 from producers.listener import Listener
+from producers.publisher import OutgoingEvent, Publisher
 from runtime.secrets import Secret, new_key
 from runtime.settings import Settings, read_settings
 
@@ -62,12 +64,10 @@ class Lab:
             row = db.execute(sql.SQL(query), values).fetchone()
         return row[0] if row else None
 
-    def row(self, query: str, **values: Any) -> tuple[Any, ...]:
-        """The only row."""
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows."""
         with transaction(self.pool) as db:
-            row = db.execute(sql.SQL(query), values).fetchone()
-        assert row is not None, query  # noqa: S101 - the caller asks for what is there
-        return tuple(row)
+            return [tuple(row) for row in db.execute(sql.SQL(query), values).fetchall()]
 
     def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.1) -> None:
         """
@@ -83,15 +83,40 @@ class Lab:
                 raise TimeoutError(f"{what}: {'ended: ' + ', '.join(ended) if ended else 'too late'}; see {self.logs}")
             time.sleep(every)
 
-    def add_integration(self, url: str, **results: Any) -> int:
+    def add_integration(self, url: str, *, payrolls: Literal["all", "selected"] = "all", **results: Any) -> int:
         """The simulated Moodle at `url` is an active integration of the tenant."""
         chosen = Results(
             pass_outcome="C", fail_outcome="N", outcomes=(OutcomeItem(code="C"), OutcomeItem(code="N")), **results
         )
-        wanted = IntegrationSettings(name="Harbour Moodle", url=url, timezone="Europe/Amsterdam", results=chosen)
+        wanted = IntegrationSettings(
+            name="Harbour Moodle", url=url, payrolls=payrolls, timezone="Europe/Amsterdam", results=chosen
+        )
         added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
         actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT))
         return added
+
+    def publish(self, events: Iterable[OutgoingEvent]) -> None:
+        """All events are confirmed."""
+        with Publisher(self.settings.amqp_url) as publisher:
+            list(publisher.publish_all(events))
+
+    def arrive(self, people: Iterable[Hire], per_second: float, dice: random.Random) -> dict[str, float]:
+        """Publish each person's two events together, at a moment of their own; when it was, by person."""
+        published = {}
+        due = time.time()
+        with Publisher(self.settings.amqp_url) as publisher:
+            for hire in people:
+                due += dice.expovariate(per_second)
+                time.sleep(max(0.0, due - time.time()))
+                published[hire.key] = time.time()
+                publisher.publish(hire.events())
+        return published
+
+    def settle(self, site: "Simulator", enrolled: int) -> None:
+        """So many people are enrolled, and nothing is left to do."""
+        self.wait("enrolments", lambda: site.enrolled() >= enrolled, every=0.5)
+        self.wait("events", lambda: not self.one("select count(*) from inbox where state = 'received'"))
+        self.wait("records", lambda: not self.one("select count(*) from account where due_at is not null"))
 
     @contextmanager
     def running(self, *names: str) -> Iterator[None]:
@@ -110,7 +135,7 @@ class Lab:
 
     @contextmanager
     def simulator(self, latency: str, *, courses: int = COURSES) -> Iterator["Simulator"]:
-        """A simulated Moodle in a process of its own; `latency` is off or small."""
+        """A simulated Moodle in a process of its own; `latency` is off, small or measured."""
         arguments = ["-m", "simulators.server", "--port", "0", "--demo-courses", str(courses), "--token", TOKEN]
         arguments += ["--latency", latency]
         with process(arguments, os.environ, self.logs / "simulator.log", speaks=True) as server:

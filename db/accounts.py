@@ -110,7 +110,7 @@ class AccountEnd:
 
 @dataclass(slots=True)
 class PlacementEnd:
-    """How one placement ended. `applied` is set when the LMS holds it."""
+    """How one placement ended. `applied` is set when the LMS holds it; `in_doubt` says that it may."""
 
     placement: ClaimedPlacement
     state: Literal["due", "settled", "parked", "not_wanted"]
@@ -119,6 +119,7 @@ class PlacementEnd:
     burnt: bool = True
     applied: WantedPlacement | None = None
     held_for: Operation | None = None
+    in_doubt: bool = False
 
 
 @dataclass(slots=True)
@@ -165,9 +166,11 @@ class WorkStore(IntegrationStore):
         integration_id, tenant, name, url, settings, *rest = rows[0]
         return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
 
-    def claim(self, *, most: int, lease: timedelta) -> list[ClaimedAccount]:
+    def claim(self, *, most: int, lease: timedelta, urgent_only: bool = False) -> list[ClaimedAccount]:
         """What is due, for us alone until the lease ends; the attempt is counted."""
-        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease)]
+        self._rows("search_in_order")
+        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=1 if urgent_only else 2)
+        return [_claimed(row) for row in rows]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""
@@ -181,6 +184,7 @@ class WorkStore(IntegrationStore):
         """The ids of those accounts that are still ours, for another lease."""
         ids = [account.account_id for account in accounts]
         token = accounts[0].lease_token
+        self._rows("lock_accounts", ids=ids)
         return {row[0] for row in self._rows("renew_lease", ids=ids, token=token, lease=lease)}
 
     def let_go(self, token: int) -> None:
@@ -218,6 +222,7 @@ class WorkStore(IntegrationStore):
 
     def save_links(self, token: int, links: Sequence[Saved]) -> set[int]:
         """The ids of the accounts whose link was saved: those that are still ours."""
+        self._rows("lock_accounts", ids=[link.account_id for link in links])
         rows = self._rows(
             "save_links",
             token=token,
@@ -241,6 +246,7 @@ class WorkStore(IntegrationStore):
         Returns:
             The ids of the accounts that were still ours. Of the others nothing was recorded (B5).
         """
+        self._rows("lock_accounts", ids=[end.account.account_id for end in accounts])
         if placements:
             self._record_placements(token, placements)
         if memberships:
@@ -274,6 +280,7 @@ class WorkStore(IntegrationStore):
             courses=[end.placement.lms_course_id for end in ends],
             provisioned=[end.applied is not None for end in ends],
             held_for=[end.held_for for end in ends],
+            in_doubt=[end.in_doubt for end in ends],
         )
 
     def _record_memberships(self, token: int, ends: Sequence[MembershipEnd]) -> None:

@@ -162,13 +162,24 @@ def linked_people(db: Db, integration: IntegrationRow) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PayrollRow:
-    """A payroll that HR has named; None stands for people without one. `employed` leaves out those who left."""
+    """
+    A payroll that HR has named; None stands for people without one.
+
+    Attributes:
+        employed: Those who did not leave.
+        due: Those for whom the LMS has still something to do.
+        swept: How many the sweep under way, or else the last one, has looked at; None without any.
+        swept_at: When that sweep was done; None while it is under way.
+    """
 
     payroll: str | None
     name: str
     people: int
     employed: int
     linked: int
+    due: int
+    swept: int | None
+    swept_at: datetime | None
 
 
 def payrolls(db: Db, integration: IntegrationRow) -> tuple[list[PayrollRow], dict[tuple[str, str], bool]]:
@@ -176,5 +187,16 @@ def payrolls(db: Db, integration: IntegrationRow) -> tuple[list[PayrollRow], dic
     values = {"integration_id": integration.integration_id, "tenant": integration.tenant}
     cursor = db.cursor(row_factory=tuple_row)
     rows = [PayrollRow(*row) for row in cursor.execute(SQL["payrolls"], values).fetchall()]
-    words = cursor.execute(SQL["payroll_words"], values).fetchall()
-    return rows, {(payroll, integration): enabled for payroll, integration, enabled in words}
+    return rows, payroll_words(db, integration.tenant)
+
+
+def own_payroll_data(db: Db, integration: IntegrationRow) -> dict[str, dict[str, Any]]:
+    """What the words on payrolls for this very integration said besides, by payroll."""
+    values = {"tenant": integration.tenant, "integration": integration.name}
+    return dict(db.cursor(row_factory=tuple_row).execute(SQL["own_payroll_data"], values).fetchall())
+
+
+def payroll_words(db: Db, tenant: str) -> dict[tuple[str, str], bool]:
+    """HR's words on which payrolls belong where, by payroll and integration name; empty stands for every one."""
+    words = db.cursor(row_factory=tuple_row).execute(SQL["payroll_words"], {"tenant": tenant}).fetchall()
+    return {(payroll, integration): enabled for payroll, integration, enabled in words}

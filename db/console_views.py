@@ -1,9 +1,8 @@
 """What people look at: read-only, each a plain value."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.rows import class_row
 
@@ -40,6 +39,7 @@ class IntegrationCounts:
     results: dict[str, int]
     lms_calls: int
     lms_calls_failed: int
+    drift: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,32 @@ class Overview:
     failures: list[FailureCount]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLine:
-    """One result as a list shows it; no names of people."""
+CountedBy = Literal["course", "payroll", "date"]
 
-    tenant: str
+
+@dataclass(frozen=True, slots=True)
+class ReportFilter:
+    """Which results a report counts, and by what; None leaves nothing out. Both days are included."""
+
+    by: CountedBy
+    integration: str | None = None
+    course: str | None = None
+    payroll: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """The results of one course, payroll or day in one integration; `counted` is None for people without a payroll."""
+
     integration: str
-    enrolment_key: str
-    employee_key: str
-    course_code: str
-    outcome: str
-    passed: bool
-    grade: Decimal | None
-    completed_at: datetime | None
-    attempted_on: date
-    synced_at: datetime
-    result_id: str
+    counted: str | None
+    results: int
+    passed: int
+    failed: int
+    first_on: date
+    last_on: date
 
 
 class Views(Store):
@@ -108,6 +118,7 @@ class Views(Store):
         accounts, placements = self._rows("account_counts"), self._rows("placement_counts")
         calls = {row[0]: row[1:] for row in self._rows("lms_call_counts")}
         results = self._rows("result_counts")
+        drift = dict(self._rows("drift_counts"))
         return {
             integration_id: IntegrationCounts(
                 accounts=_summed((row[1], row[3]) for row in accounts if row[0] == integration_id),
@@ -119,18 +130,19 @@ class Views(Store):
                 results={row[1]: row[2] for row in results if row[0] == integration_id},
                 lms_calls=calls.get(integration_id, (0, 0, 0))[0],
                 lms_calls_failed=calls.get(integration_id, (0, 0, 0))[2],
+                drift=drift.get(integration_id, 0),
             )
             for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
         }
 
-    def results(self, *, integration: str | None, employee_key: str | None, most: int) -> list[ResultLine]:
-        values = {"tenant": self._tenant, "integration": integration, "employee_key": employee_key, "most": most}
-        with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
-            return cursor.execute(SQL["results"], values).fetchall()
+    def result_report(self, wanted: ReportFilter) -> list[ReportLine]:
+        """Results counted, of the integrations that have this report (R10)."""
+        with self._db.cursor(row_factory=class_row(ReportLine)) as cursor:
+            return cursor.execute(SQL["result_report"], asdict(wanted) | {"tenant": self._tenant}).fetchall()
 
-    def provisioned(self) -> dict[str, datetime]:
-        """When the LMS first held each enrolment, by enrolment key."""
-        return dict(self._rows("provisioned"))
+    def provisioned(self, integration_id: int) -> dict[str, datetime]:
+        """When the LMS of an integration first held each enrolment, by enrolment key."""
+        return dict(self._rows("provisioned", integration_id=integration_id))
 
 
 def _summed(pairs: Any) -> dict[str, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from db.pool import Db
 from db.statements import statements
 from db.store import Store
-from domain.fingerprints import Cause, Fingerprint, SubjectKind, fingerprint
+from domain.fingerprints import Cause, FailureKind, Fingerprint, fingerprint
 
 SQL = statements("failure_groups")
 
@@ -19,7 +19,7 @@ NO_LMS = "hr"
 class Problem:
     """Something that needs a person."""
 
-    kind: SubjectKind
+    kind: FailureKind
     subject_id: str
     code: str
     detail: str

@@ -7,10 +7,13 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from db.configuration import payroll_words
 from db.facts import FactStore
 from db.statements import statements
 from db.store import Store
 from domain.conditions import Finding
+from domain.integration import IntegrationSettings
+from domain.self_service import no_courses_because
 from domain.wanted import placement_states
 from domain.why import (
     AccountFacts,
@@ -46,6 +49,27 @@ class TimelineLine:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class AvailableCourse:
+    """One course that an employee may take; `enrolled` when they are in it already."""
+
+    lms_course_id: str
+    code: str
+    title: str
+    category: str | None
+    starts_on: str | None
+    enrolled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What one integration offers an employee; `because` says why nothing."""
+
+    integration: str
+    because: str | None
+    courses: list[AvailableCourse]
+
+
 class PeopleViews(Store):
     """Read-only, in one transaction."""
 
@@ -78,6 +102,32 @@ class PeopleViews(Store):
         if subject.enrolment_key is None:
             return lines
         return [line for line in lines if line.enrolment_key in (None, subject.enrolment_key)]
+
+    def available(self, subject: Subject, integration: str | None) -> list[Available]:
+        """The courses that a person may take, in every integration that works for their company or in one (R6)."""
+        person = self._person(subject)
+        words = payroll_words(self._db, subject.tenant)
+        offering = self._rows("offering", tenant=subject.tenant, integration=integration)
+        found = []
+        for integration_id, name, settings in offering:
+            because = no_courses_because(
+                status=None if person.erased else person.status,
+                payroll=person.payroll,
+                settings=IntegrationSettings.model_validate(settings),
+                enabled_payrolls=words,
+            )
+            found.append(Available(name, because, [] if because else self._courses(subject, integration_id, name)))
+        return found
+
+    def _courses(self, subject: Subject, integration_id: int, name: str) -> list[AvailableCourse]:
+        rows = self._rows(
+            "available_courses",
+            integration_id=integration_id,
+            integration=name,
+            tenant=subject.tenant,
+            employee_key=subject.employee_key,
+        )
+        return [AvailableCourse(*row) for row in rows]
 
     def _subjects(self, subject: Subject) -> list[str]:
         rows = self._rows("enrolments_of_person", tenant=subject.tenant, employee_key=subject.employee_key)

@@ -14,7 +14,7 @@ from db.pool import Db
 from db.statements import statements
 from db.store import Store
 from domain.events import BadEvent, Event
-from domain.fingerprints import SubjectKind
+from domain.fingerprints import FailureKind
 from domain.replays import Mode
 
 ABLE = ("due", "settled", "out_of_scope")
@@ -30,7 +30,7 @@ class Member:
     tenant: str | None
     integration_id: int | None
     group_id: int
-    kind: SubjectKind
+    kind: FailureKind
     subject_id: str
     employee_key: str | None
     code: str
@@ -178,5 +178,5 @@ def foretell(db: Db, events: Iterable[tuple[Member, Event]]) -> dict[int, str]:
     return endings
 
 
-def _numbers(members: Iterable[Member], kind: SubjectKind) -> list[int]:
+def _numbers(members: Iterable[Member], kind: FailureKind) -> list[int]:
     return [member.number for member in members if member.kind == kind]

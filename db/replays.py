@@ -12,7 +12,7 @@ from db.pool import Db
 from db.releases import Member
 from db.statements import statements
 from db.store import Store
-from domain.fingerprints import SubjectKind
+from domain.fingerprints import FailureKind
 from domain.replays import DOUBLE_CLICK, Digest, Mode, ReplayState, Rules, Standing
 
 SQL = statements("replays")
@@ -92,7 +92,7 @@ class Next:
 
     position: int
     failure_id: int
-    kind: SubjectKind
+    kind: FailureKind
     subject_id: str
     employee_key: str | None
     code: str

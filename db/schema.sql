@@ -92,6 +92,7 @@ create table lms_course (                            -- what the LMS holds, as l
     problem         text,                            -- why HR is not told
     gone            boolean not null default false,  -- the LMS has it no more; kept, because HR has it
     first_seen_at   timestamptz not null default now(),
+    opened_at       timestamptz,                     -- when HR was first told that it is active (R7)
     observed_at     timestamptz not null default now(),
     primary key (integration_id, lms_course_id),
     check ((told is null) = (told_by is null))
@@ -99,14 +100,15 @@ create table lms_course (                            -- what the LMS holds, as l
 create index lms_course_by_code on lms_course (integration_id, code) where not gone;
 create index lms_course_by_told_code on lms_course (integration_id, (told ->> 'code')) where not gone;
 
-create table sync_run (                              -- one reading of everything in one flow
+create table sync_run (                              -- one reading of everything of one kind
     run_id          bigint generated always as identity primary key,
     integration_id  bigint not null references integration,
-    flow            text not null check (flow in ('people', 'courses', 'results')),
+    flow            text not null check (flow in ('people', 'enrolments', 'courses', 'results')),
     state           text not null default 'running' check (state in ('running', 'done', 'failed')),
     asked_by        text not null,
     enrolments      boolean not null default false,  -- write every enrolment again, too
-    expected        integer,                         -- people to read, where that is known beforehand
+    position        jsonb,                           -- how far the scan has come; null when it has nothing left to read
+    expected        integer,                         -- people or enrolments to read, where that is known beforehand
     created         integer not null default 0,
     updated         integer not null default 0,
     skipped         integer not null default 0,
@@ -116,10 +118,19 @@ create table sync_run (                              -- one reading of everythin
     code            text,                            -- why it failed, or what it waits for
     started_at      timestamptz not null default now(),
     done_at         timestamptz,
-    check ((state = 'running') = (done_at is null))
+    check ((state = 'running') = (done_at is null)),
+    check (position is null or done_at is null)
 );
 create unique index sync_run_open on sync_run (integration_id, flow) where done_at is null;
 create index sync_run_last on sync_run (integration_id, flow, started_at);
+
+create table scan (                                  -- whose turn it is to read on, and what the rolling scan has spent
+    integration_id  bigint primary key references integration,
+    due_at          timestamptz not null default now(),
+    hour_began_at   timestamptz not null default now(),
+    calls           integer not null default 0       -- in this hour
+);
+create index scan_due on scan (due_at);
 
 create table flow_state (                            -- when each flow last worked, and last did not (R1)
     integration_id  bigint not null references integration,
@@ -245,6 +256,7 @@ create table sweep (                                 -- people to look at again,
     position      text not null default '',          -- the last employee_key done
     people        integer not null default 0,
     asked_at      timestamptz not null default now(),
+    due_at        timestamptz not null default now() - interval '0.4 seconds',  -- of the next chunk; a few at once
     done_at       timestamptz
 );
 create index sweep_due on sweep (tenant, sweep_id) where done_at is null;
@@ -259,7 +271,7 @@ create table account (                               -- one person in one integr
     state             text not null check (state in ('due', 'settled', 'parked', 'waiting', 'out_of_scope', 'staged')),
     code              text,                          -- why it is parked, waiting, staged or out of scope
     wanted            jsonb,                         -- domain.accounts.WantedAccount
-    applied           jsonb,                         -- the fields the LMS is known to hold
+    applied           jsonb,                         -- the fields as last written, or as found before that
     external_key      text,                          -- of the wanted account, for look-ups and collisions
     email_key         text,
     username          text,                          -- reserved before it is used
@@ -271,7 +283,7 @@ create table account (                               -- one person in one integr
     refused           text[] not null default '{}',  -- LMS users that a person said are somebody else
     suspended_at      timestamptz,                   -- when a suspension last passed the guard unasked
     due_at            timestamptz,
-    urgency           smallint not null default 1 check (urgency between 0 and 2),
+    urgency           smallint not null default 1 check (urgency between 0 and 2),  -- 0: leavers; 2: nobody waits for it
     attempts          integer not null default 0,    -- starts since the last success, counted at the start
     starts            integer not null default 0,    -- starts without an end
     first_attempt_at  timestamptz,
@@ -280,6 +292,9 @@ create table account (                               -- one person in one integr
     lease_token       bigint,
     lease_until       timestamptz,
     sync_run          bigint,                        -- the run that this account has still to be counted in
+    at_rest           boolean not null generated always as   -- linked, and nothing to be written: what a scan compares
+                      (lms_user_id is not null and wanted is not null and applied is not null
+                       and state in ('settled', 'out_of_scope')) stored,
     changed_at        timestamptz not null default now(),
     unique (integration_id, employee_key),
     check ((state in ('parked', 'waiting', 'out_of_scope', 'staged')) = (code is not null)),
@@ -291,6 +306,7 @@ create unique index account_lms_user on account (integration_id, lms_user_id) wh
 create index account_due on account (integration_id, starts, urgency, due_at) where due_at is not null;
 create index account_by_email on account (integration_id, email_key);
 create index account_by_external_key on account (integration_id, external_key);
+create index account_scan on account (integration_id, account_id) where at_rest;
 create index account_in_run on account (sync_run) where sync_run is not null;
 create index account_by_code on account (integration_id, code) where code is not null;
 create index account_held on account (integration_id, held_for) where held_for is not null;
@@ -319,6 +335,8 @@ create table placement (                             -- one enrolment in one int
     group_first_at    timestamptz,
     completed         boolean not null default false,
     finished_since    timestamptz,                   -- all done but not yet called complete by the LMS: first seen
+    mark              jsonb,                         -- domain.lms.Mark when its units were last read; null: to be read
+    read_at           timestamptz,                   -- when that was
     due_at            timestamptz,
     attempts          integer not null default 0,
     first_attempt_at  timestamptz,
@@ -333,6 +351,8 @@ create index placement_by_account on placement (account_id);
 create index placement_by_course on placement (integration_id, course_code) where state = 'parked';
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
 create index placement_held on placement (integration_id, held_for) where held_for is not null;
+create index placement_scan on placement (integration_id, length(lms_course_id), lms_course_id) where provisioned_at is not null;
+create index placement_by_lms_course on placement (integration_id, lms_course_id) where provisioned_at is not null;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
 
 create table contact_log (                           -- that an enrolment was provisioned; the guard against a second time
@@ -377,16 +397,61 @@ create table guard_item (                            -- whom it is about; the de
 );
 create index guard_item_by_account on guard_item (account_id, guard_id);
 
+create table finding (                               -- what somebody changed at the LMS, and what follows from it
+    finding_id      bigint generated always as identity primary key,
+    integration_id  bigint not null references integration,
+    subject_kind    text not null check (subject_kind in ('account', 'enrolment')),
+    subject_id      text not null,                   -- the account's id; of an enrolment LMS user and course
+    field           text not null,                   -- empty: the user or the enrolment as a whole
+    kind            text not null check (kind in ('changed_by_hand', 'missing', 'unknown', 'claimed_twice')),
+    ours            jsonb,                           -- what was last written
+    held            jsonb,                           -- what the LMS holds; both are personal and go when it is over
+    state           text not null check (state in ('open', 'accepted', 'put_back')),
+    employee_key    text,                            -- null: nobody whom HR has told us of
+    lms_user_id     text not null,
+    lms_course_id   text,
+    times           integer not null default 1,      -- how many scans have seen it
+    first_seen_at   timestamptz not null default now(),
+    last_seen_at    timestamptz not null default now(),
+    resolved_at     timestamptz,                     -- the same again, or of no interest any more
+    decided_at      timestamptz,
+    decided_by      text,
+    reason          text,
+    check ((subject_kind = 'enrolment') = (lms_course_id is not null)),
+    check (kind <> 'unknown' or state <> 'put_back'),           -- ghosts are never touched (S15)
+    check (resolved_at is null or (ours is null and held is null)),
+    check ((state = 'open') = (decided_at is null)),
+    check ((decided_at is null) = (decided_by is null)),
+    check ((decided_at is null) = (reason is null))
+);
+create unique index finding_open on finding (integration_id, subject_kind, subject_id, field) where resolved_at is null;
+create index finding_by_course on finding (integration_id, lms_course_id) where resolved_at is null;
+
 -- Results -----------------------------------------------------------------------------------------------------
 
-create table result (                                -- the current result of one enrolment
+create view result_scope as                          -- the enrolments whose results are read unit by unit (R147)
+select p.integration_id, p.placement_id, p.account_id, a.lms_user_id, p.lms_course_id, p.completed, p.mark, p.read_at
+from placement p
+join account a using (account_id)
+join integration i on i.integration_id = p.integration_id
+join person h on h.tenant = p.tenant and h.employee_key = a.employee_key
+join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
+left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
+left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
+where p.provisioned_at is not null and a.lms_user_id is not null and p.lms_course_id is not null
+  and not h.erased and h.data ->> 'status' in ('active', 'on_leave')
+  and not coalesce(own.data ->> 'archived', general.data ->> 'archived', 'false')::boolean
+  and e.data ->> 'booking_status' = 'confirmed'
+  and e.data ->> 'status' = 'active';
+
+create table result (                                -- the current result of one enrolment, or of one unit of it
     result_id       text primary key,
     tenant          text not null,
     integration_id  bigint not null references integration,
     enrolment_key   text not null,
     employee_key    text not null,
     course_code     text not null,
-    unit_code       text not null default '',
+    unit_code       text not null default '',        -- as HR writes it; empty: the whole course
     outcome         text not null,
     passed          boolean not null,
     grade           numeric,
@@ -404,16 +469,43 @@ create table result_event (                          -- append-only; the unique 
     result_id       text not null references result,
     kind            text not null check (kind in ('recorded', 'corrected')),
     completion_key  text not null,
+    corrects        text references result_event,    -- the event that told the result as it was before
     data            jsonb not null,
     recorded_at     timestamptz not null default now(),
-    unique (result_id, completion_key)
+    unique (result_id, completion_key),
+    check ((kind = 'corrected') = (corrects is not null))
 );
+
+create table held_completion (                       -- completed in the LMS, but no result for now, and why
+    held_id           bigint generated always as identity primary key,
+    tenant            text not null,
+    integration_id    bigint not null references integration,
+    enrolment_key     text not null,
+    employee_key      text not null,
+    course_code       text not null,
+    unit_key          text not null,                 -- without regard to case; empty: the whole course
+    unit_code         text not null,                 -- as HR writes it, or the LMS where HR's course has no such unit
+    reason            text not null check (reason in ('unmatched', 'earlier_attempt', 'hand_set')),
+    completed_at      timestamptz,
+    grade             numeric,
+    evidence          jsonb not null,
+    settings_version  integer not null,              -- what was decided on: once it changes, it is decided anew
+    enrolment_event   text,
+    course_event      text,
+    first_seen_at     timestamptz not null default now(),
+    last_seen_at      timestamptz not null default now(),
+    resolved_at       timestamptz                    -- a result by now, or not completed any more
+);
+create unique index held_completion_open on held_completion (integration_id, enrolment_key, unit_key)
+    where resolved_at is null;
 
 create table poll_cursor (
     integration_id    bigint primary key references integration,
     due_at            timestamptz not null default now(),
     run               jsonb,                         -- the poll under way: plan and position
     full_at           timestamptz,                   -- when everything was last read
+    regraded_at       timestamptz,                   -- when changed grades were last asked for
+    regraded_until    timestamptz,                   -- and how far they are known
     attempts          integer not null default 0,
     lease_token       bigint,
     lease_until       timestamptz,
@@ -484,7 +576,8 @@ create table failure (
     group_id          bigint not null references failure_group,
     tenant            text,
     integration_id    bigint references integration,
-    subject_kind      text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration', 'course', 'guard')),
+    subject_kind      text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
+                                                            'course', 'guard', 'payroll')),
     subject_id        text not null,
     employee_key      text,                          -- whom it concerns, where that is one person
     code              text not null,
@@ -614,3 +707,55 @@ create table lms_calls (                             -- cost is counted in LMS c
     items           bigint not null,
     primary key (integration_id, day, function, outcome)
 );
+
+-- Audit -------------------------------------------------------------------------------------------------------
+
+create table audit_chain (                           -- where each tenant's chain ends; kept by the trigger below
+    tenant  text primary key,                        -- empty: the installation's own
+    number  bigint not null,
+    hash    bytea not null
+);
+
+create table audit (                                 -- append-only: what people did
+    audit_id    bigint generated always as identity primary key,
+    number      bigint not null,                     -- within the tenant's chain
+    at          timestamptz not null,
+    tenant      text,                                -- null: the installation as a whole
+    actor       text not null,
+    role        text not null,
+    source      text not null check (source in ('cli', 'api', 'console')),
+    action      text not null check (action ~ '^[a-z]+:[a-z]+:[a-z]+$'),
+    target      text not null,
+    before      jsonb,
+    after       jsonb,
+    reason      text not null,
+    outcome     text not null check (outcome <> ''),
+    request_id  text not null,
+    operation   bigint references audit,             -- this is one item of it
+    previous    bytea not null,                      -- the hash of the entry before it
+    hash        bytea not null
+);
+create unique index audit_in_order on audit (coalesce(tenant, ''), number);
+create index audit_by_target on audit (target, audit_id);
+create index audit_by_operation on audit (operation, audit_id) where operation is not null;
+
+create function audit_content(entry audit) returns text language sql stable as $$  -- exactly what a hash covers
+    select jsonb_build_array(
+        entry.audit_id, entry.number, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), entry.tenant,
+        entry.actor, entry.role, entry.source, entry.action, entry.target, entry.before, entry.after, entry.reason,
+        entry.outcome, entry.request_id, entry.operation)::text
+$$;
+
+-- Number, time and hash are the database's, whoever inserts: an application can append, and no more than that.
+create function audit_append() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    insert into audit_chain values (coalesce(new.tenant, ''), 1, '')
+    on conflict (tenant) do update set number = audit_chain.number + 1
+    returning number, hash into new.number, new.previous;
+    new.at := clock_timestamp();
+    new.hash := sha256(new.previous || convert_to(audit_content(new), 'UTF8'));
+    update audit_chain set hash = new.hash where tenant = coalesce(new.tenant, '');
+    return new;
+end
+$$;
+create trigger audit_append before insert on audit for each row execute function audit_append();

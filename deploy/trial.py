@@ -57,7 +57,7 @@ def settings() -> dict[str, Any]:
     """
     The demo's settings, with the address that the other containers know.
     """
-    wanted: dict[str, Any] = json.loads((DEMO / "integration.json").read_bytes())
+    wanted: dict[str, Any] = json.loads((DEMO / "dockside.json").read_bytes())
     return wanted | {"url": f"http://simulator:{PORT}"}
 
 

@@ -10,6 +10,8 @@ from domain.conditions import first_to_fix
 from domain.results import Result, stable_id
 from domain.wanted import PlacementState
 
+NOTICE = "lms.notice.issued.v1"
+
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -119,11 +121,44 @@ def course_observed(
     return _announcement(event_id, "lms.course.observed.v1", tenant, str(told["lms_course_id"]), at, data)
 
 
+def course_notice(told: Mapping[str, Any], *, tenant: str, integration: str, at: datetime) -> Announcement:
+    """Employees in the integration's scope are to hear of a course, once whatever becomes of it (R7)."""
+    event_id = stable_id("notice", "course", tenant, integration, str(told["lms_course_id"]))
+    data = {"about": "course", "integration": integration, "employee_key": None}
+    data |= {name: told[name] for name in ("code", "title", "category", "starts_on")}
+    return _announcement(event_id, NOTICE, tenant, str(told["code"]), at, data)
+
+
 def sync_finished(run_id: int, *, tenant: str, integration: str, at: datetime, **said: Any) -> Announcement:
     """A run over everything of one flow came to its end; `said` are flow, counts, calls and so on."""
     event_id = stable_id("sync", tenant, integration, str(run_id))
     data = {"integration": integration, "run_id": run_id, **said}
     return _announcement(event_id, "lms.sync.finished.v1", tenant, integration, at, data)
+
+
+def assessment_notice(
+    result: Result,
+    *,
+    tenant: str,
+    integration: str,
+    employee_key: str,
+    enrolment_key: str,
+    course_code: str,
+    at: datetime,
+) -> Announcement:
+    """An employee is to hear of a result or of its correction, once (R8)."""
+    data = {
+        "about": "assessment",
+        "integration": integration,
+        "employee_key": employee_key,
+        "enrolment_key": enrolment_key,
+        "code": course_code,
+        "outcome": result.outcome,
+        "passed": result.passed,
+        "attempted_on": result.attempted_on.isoformat(),
+    }
+    event_id = stable_id("notice", "assessment", result.event_id)
+    return _announcement(event_id, NOTICE, tenant, enrolment_key, at, data)
 
 
 def result_recorded(
@@ -136,21 +171,24 @@ def result_recorded(
     course_code: str,
     at: datetime,
 ) -> Announcement:
-    """A completion became a result, or corrected one."""
+    """A completion, of a course or of one unit, became a result, or corrected one."""
     data = {
         "result_id": result.result_id,
         "integration": integration,
         "enrolment_key": enrolment_key,
         "employee_key": employee_key,
         "course_code": course_code,
-        "unit_code": None,
+        "unit_code": result.unit_code or None,
         "outcome": result.outcome,
+        "outcome_label": result.label,
         "passed": result.passed,
         "grade": None if result.grade is None else str(result.grade),
         "completed_at": result.completed_at and result.completed_at.isoformat(),
         "attempted_on": result.attempted_on.isoformat(),
         "synced_at": at.isoformat(),
         "origin": "lms",
+        "stamp": result.stamp,
+        "corrects": result.corrects,
         "evidence": result.evidence,
     }
     return _announcement(result.event_id, f"lms.result.{result.kind}.v1", tenant, enrolment_key, at, data)

@@ -27,13 +27,20 @@ PROBLEM_CODES = ("course_category_unknown", "course_code_taken", "completion_off
 
 @dataclass(frozen=True, slots=True)
 class KnownCourse:
-    """What is on record about a course. `told` is None while HR has never heard of it."""
+    """
+    What is on record about a course.
+
+    Attributes:
+        told: None while HR has never heard of it.
+        opened: HR has been told once that it is active.
+    """
 
     lms_course_id: str
     told: Told | None
     told_by: str | None
     first_seen_at: datetime
     gone: bool
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class CourseNews:
     Attributes:
         told: What HR is to know from now on, when that differs from what it knew.
         event_id: Of the event that says so. It names the event before, so that a change back is told too.
+        opens: It is active for the first time, so employees may hear of it (R7).
         problem: Why HR hears nothing, or no more than that the course is inactive.
     """
 
@@ -51,6 +59,7 @@ class CourseNews:
     told: Told | None = None
     event_id: str | None = None
     first: bool = False
+    opens: bool = False
     problem: NeedsAttention | None = None
 
 
@@ -112,7 +121,8 @@ def _news(entry: KnownCourse, told: Told | None, scope: str, problem: NeedsAtten
     if told is None or told == entry.told:
         return CourseNews(entry.lms_course_id, problem=problem)
     event_id = stable_id("course", scope, entry.lms_course_id, entry.told_by or "", fingerprint(told))
-    return CourseNews(entry.lms_course_id, told, event_id, first=entry.told is None, problem=problem)
+    opens = bool(told["visible"]) and not entry.opened
+    return CourseNews(entry.lms_course_id, told, event_id, first=entry.told is None, opens=opens, problem=problem)
 
 
 def fingerprint(told: Told) -> str:

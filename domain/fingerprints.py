@@ -19,7 +19,7 @@ from typing import Literal
 
 from domain.failure_catalogue import CATALOGUE, Owner, describe
 
-SubjectKind = Literal["account", "placement", "membership", "inbox", "integration", "course", "guard"]
+FailureKind = Literal["account", "placement", "membership", "inbox", "integration", "course", "guard", "payroll"]
 
 OURS = ("domain", "runtime", "db", "lms", "producers", "workers", "ops")
 
@@ -29,7 +29,7 @@ class Cause:
     """What is kept of a failure. `lms` is the kind of LMS, or hr for what the LMS has no part in."""
 
     lms: str
-    kind: SubjectKind
+    kind: FailureKind
     code: str
     detail: str
 
@@ -45,7 +45,7 @@ class Fingerprint:
         return f"{self.version}:{'|'.join(self.parts.values())}"
 
 
-OPERATIONS: Mapping[SubjectKind, str] = {
+OPERATIONS: Mapping[FailureKind, str] = {
     "account": "person",
     "placement": "enrolment",
     "membership": "group",
@@ -53,6 +53,7 @@ OPERATIONS: Mapping[SubjectKind, str] = {
     "integration": "site",
     "course": "course",
     "guard": "suspension",
+    "payroll": "payroll",
 }
 
 _CLASSES: Mapping[str, str] = {

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from domain.advanced import ADVANCED
 from domain.conditions import CONDITIONS, Condition, Due
+from domain.features import Switchable
 from domain.fields import FieldMap, doubly_mapped
 from domain.replays import Replays
 from domain.support import Notices, Support, Welcome
@@ -19,6 +21,10 @@ _MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
     condition for condition in CONDITIONS if condition not in ("course_id_numeric", "has_email")
 )
 _MAIL_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+_DRIFT_FIELD = (
+    r"^(external_key|email|first_name|last_name|suspended|custom\.[A-Za-z0-9_-]{1,100}"
+    r"|enrolment\.(dates|role|suspended))$"
+)
 
 
 @cache  # the list of zones is read from the file system each time
@@ -30,6 +36,9 @@ def _known_zone(name: str) -> str:
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AttemptPolicy = Literal["first", "latest", "best"]
 
 
 class OutcomeItem(_Settings):
@@ -78,10 +87,11 @@ class People(_Settings):
             description="LMS user ids or user names that are never linked, changed or enrolled. The guest and the"
             " service account never are, listed or not."
         ),
+        ADVANCED,
     ] = ()
     email_choice: Annotated[Literal[1, 2, 3], Field(description="Which of HR's three addresses is used.")] = 1
     email_fallback: Annotated[
-        bool, Field(description="Whether another address is used when the chosen one is empty.")
+        bool, Field(description="Whether another address is used when the chosen one is empty."), ADVANCED
     ] = True
     no_email: Annotated[
         Literal["pseudo", "refuse"],
@@ -180,6 +190,27 @@ class Results(_Settings):
     pass_grade: Annotated[
         Decimal | None, Field(description="A completion graded lower is a fail; without it every completion is a pass.")
     ] = None
+    attempts: Annotated[
+        AttemptPolicy,
+        Field(
+            description="Which completion counts when there are several over time: the first one recorded, the latest"
+            " (rewritten when its date or outcome differs), or the best by pass and grade."
+        ),
+    ] = "latest"
+    hand_set: Annotated[
+        Literal["protect", "overwrite"],
+        Field(
+            description="Outcomes that HR says were set by hand: protect them and hold the completion back, or write"
+            " over them once."
+        ),
+    ] = "protect"
+    earlier_attempt: Annotated[
+        Literal["hold", "accept"],
+        Field(
+            description="A completion from before the enrolment began (HR's `starts_on`, or else the LMS's own date):"
+            " hold it back, or accept it."
+        ),
+    ] = "hold"
     attempted_on: Annotated[
         Literal["completion", "sync"], Field(description="The date of attempt: the completion's day, or the sync's.")
     ] = "sync"
@@ -187,18 +218,36 @@ class Results(_Settings):
         str | None, Field(description="Id of a custom report on course participants; see docs/integration.md.")
     ] = None
     recent_report: Annotated[
-        str | None, Field(description="Id of such a report that is limited to completions of the last days.")
+        str | None, Field(description="Id of such a report that is limited to completions of the last days."), ADVANCED
     ] = None
     every_s: Annotated[int, Field(ge=1, description="Seconds between two readings of results.")] = 86_400
     full_every_s: Annotated[
-        int, Field(ge=1, description="Seconds between two readings of everything, when there is a recent report.")
+        int,
+        Field(
+            ge=1,
+            description="Seconds between two readings of everything, when there is a recent report; by unit, between"
+            " two looks at courses that everybody has completed.",
+        ),
+        ADVANCED,
     ] = 86_400
+    regrade_every_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            description="Seconds between two questions for grades that were changed later, where results are read by"
+            " unit.",
+        ),
+    ] = 3600
 
     @model_validator(mode="after")
     def _pass_is_not_fail(self) -> "Results":
         if self.pass_outcome == self.fail_outcome:
             raise ValueError("pass_outcome and fail_outcome must differ")
         return self
+
+    def label_of(self, outcome: str) -> str:
+        """The item in words; empty where the pick-list has none."""
+        return next((item.label for item in self.outcomes if item.code == outcome), "")
 
     def unmapped(self) -> tuple[str, ...]:
         """The chosen outcomes that HR's pick-list does not hold (any more)."""
@@ -249,6 +298,7 @@ class Catalogue(_Settings):
             description="A category that `categories` does not name: accept its name as a new item, use the default,"
             " or park the course until it is mapped (R56)."
         ),
+        ADVANCED,
     ] = "accept"
     default_category: Annotated[
         str, Field(description="HR's category of courses without one, and of unknown ones where that is chosen (R56).")
@@ -256,6 +306,7 @@ class Catalogue(_Settings):
     without_start: Annotated[
         Literal["first_seen", "none"],
         Field(description="The start of a course that has none in the LMS: the day it was first seen, or none (R59)."),
+        ADVANCED,
     ] = "first_seen"
     fields: Annotated[
         dict[str, CourseAttribute],
@@ -291,6 +342,52 @@ class Sync(_Settings):
     ] = 86_400
 
 
+Policy = Literal["put_back", "accept", "tell"]
+"""What follows when a field was changed at the LMS by hand."""
+
+
+class Drift(_Settings):
+    """What follows when the LMS holds something else than what was last written there."""
+
+    default: Annotated[
+        Policy,
+        Field(
+            description="A field that somebody changed at the LMS by hand: write HR's word again, accept what the LMS"
+            " holds until HR says something new about that field, or only tell."
+        ),
+    ] = "put_back"
+    fields: Annotated[
+        dict[Annotated[str, Field(pattern=_DRIFT_FIELD)], Policy],
+        Field(
+            description="The same for single fields: external_key, email, first_name, last_name, suspended,"
+            " `custom.SHORTNAME` of a mapped profile field, enrolment.dates, enrolment.role, enrolment.suspended. The"
+            " LMS takes an enrolment as a whole: while one of its fields is accepted or told, so are the others told."
+        ),
+    ] = {}
+    missing_enrolment: Annotated[
+        Literal["put_back", "tell"],
+        Field(description="An enrolment that somebody removed at the LMS, with its grades: enrol again, or only tell."),
+    ] = "tell"
+    rolling: Annotated[
+        bool,
+        Field(
+            description="Whether everybody is read again without being asked, every `sync.every_s` seconds and within"
+            " `calls_per_hour`. Otherwise only `matricula drift scan` and a sync read them."
+        ),
+    ] = True
+    calls_per_hour: Annotated[
+        int,
+        Field(
+            ge=2,
+            description="Calls an hour that the rolling scan may spend on reading: 100 people a call, a course two.",
+        ),
+    ] = 300
+
+    def policy(self, field: str) -> Policy:
+        """What follows for a field of this name."""
+        return self.fields.get(field, self.default)
+
+
 class IntegrationSettings(_Settings):
     """Everything a client chooses for one LMS. The token is kept apart, sealed."""
 
@@ -317,17 +414,24 @@ class IntegrationSettings(_Settings):
     monthly_cost: Annotated[
         str, Field(max_length=100, description="What the link costs a month; enabling then asks to confirm it.")
     ] = ""
+    features: Annotated[
+        tuple[Switchable, ...],
+        Field(
+            description="What of the later phases, which are billed, is switched on; the first phase always is (R5)."
+        ),
+    ] = ()
     people: Annotated[People, Field(description="How a person of HR becomes a user of the LMS.")] = People()
     enrolments: Annotated[
         Enrolments, Field(description="When enrolments are provisioned, and what becomes of those that end.")
     ] = Enrolments()
-    roles: Annotated[Roles, Field(description="Roles of this site; no web service lists them.")] = Roles()
+    roles: Annotated[Roles, Field(description="Roles of this site; no web service lists them."), ADVANCED] = Roles()
     results: Annotated[Results, Field(description="How completions become results.")]
     support: Annotated[Support, Field(description="Hosting, contacts, escalation and service level.")] = Support()
     welcome: Annotated[Welcome, Field(description="The mail at enabling.")] = Welcome()
-    guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person.")] = Guard()
+    guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person."), ADVANCED] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
+    drift: Annotated[Drift, Field(description="What follows when somebody changes things at the LMS.")] = Drift()
     replays: Annotated[Replays, Field(description="How failures are tried again.")] = Replays()
     notices: Annotated[Notices, Field(description="Who is told when something needs a person.")] = Notices()
 
@@ -365,3 +469,7 @@ class IntegrationSettings(_Settings):
     def keyless(self) -> bool:
         """Whether the LMS has no place for the id number."""
         return self.lms == "talentlms" and not self.people.key_field
+
+    def by_unit(self) -> bool:
+        """Whether results are read unit by unit, from a `domain.lms.UnitGateway`."""
+        return self.lms == "talentlms"

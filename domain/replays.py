@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.fingerprints import SubjectKind
+from domain.fingerprints import FailureKind
 
 Mode = Literal["resume", "re-evaluate"]
 """resume: the step that failed is taken again. re-evaluate: what HR says is looked at anew, by today's settings."""
@@ -28,7 +28,7 @@ What trying one failure again comes to. apply: a stored event becomes a fact. bl
 nobody looked, or nobody can know beforehand.
 """
 
-REPLAYABLE: tuple[SubjectKind, ...] = ("inbox", "account", "placement", "membership")
+REPLAYABLE: tuple[FailureKind, ...] = ("inbox", "account", "placement", "membership")
 """What can be tried again, each person's in this order. Others end with the trouble that they tell of."""
 
 _DIGEST = re.compile("([0-9]{1,9})-([0-9]{1,10})-([0-9a-f]{32})")

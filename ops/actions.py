@@ -148,3 +148,4 @@ def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, t
     """The integration uses this token from now on."""
     with transaction(pool) as db:
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
+        configuration.note(db, integration, "integration token replaced")

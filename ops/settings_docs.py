@@ -10,15 +10,19 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from domain.advanced import is_advanced
 from domain.integration import IntegrationSettings
 
 FILE = Path(__file__).parents[1] / "docs" / "settings.md"
 _HEAD = """# An integration's settings
 
 One JSON object per link with an LMS. `matricula integration add FILE --tenant NAME` saves it as a draft, and
-`matricula integration edit NAME FILE` replaces it as a whole and shows what changed. Unknown and impossible settings
-are refused by name. The token is read from `MATRICULA_TOKEN` or `--token-file`, never from the file or an argument, and
-stored sealed.
+`matricula integration edit NAME FILE` replaces it and shows what changed. Unknown and impossible settings are refused
+by name. The token is read from `MATRICULA_TOKEN` or `--token-file`, never from the file or an argument, and stored
+sealed.
+
+A setting that an edit leaves out gets its default again; an advanced one keeps its value, because
+`matricula integration show` hides it unless asked with `--advanced`.
 
 ```json
 {
@@ -64,7 +68,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
         full = f"{path}.{name}" if path else name
         parts = _models(field.annotation)
         inner += [(full, part) for part in parts]
-        cells = (f"`{full}`", _values(field.annotation), _default(field), field.description or "")
+        meaning = f"{field.description}{' *Advanced.*' if is_advanced(field) else ''}"
+        cells = (f"`{full}`", _values(field.annotation), _default(field), meaning)
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |\n"
     for full, part in inner:
         yield from _section(full, part)

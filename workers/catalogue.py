@@ -1,7 +1,7 @@
 """The LMS's courses become known here and to HR, whole and one reading at a time (R38, R41, R56-R59)."""
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -10,7 +10,7 @@ from db.catalogue import CatalogueStore
 from db.pool import Db, Pool, transaction
 from db.schedule import catalogues_due
 from db.sync_runs import SyncRuns
-from domain.announcements import course_observed
+from domain.announcements import Announcement, course_notice, course_observed
 from domain.catalogue import PROBLEM_CODES, CourseNews, read_courses
 from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.lms import LmsCourse
@@ -85,14 +85,9 @@ def _record(db: Db, site: Site, store: CatalogueStore, courses: Sequence[LmsCour
         )
     store.wake_enrolments()
     told = [one for one in readings.news if one.told is not None and (courses or one.lms_course_id in seen)]
-    work.announce(
-        [
-            course_observed(
-                one.event_id or "", one.told or {}, tenant=integration.tenant, integration=integration.name, at=now
-            )
-            for one in told
-        ]
-    )
+    # What was there at the very first reading is no news to employees.
+    notices = bool(known) and "course_notices" in integration.settings.features
+    work.announce([said for one in told for said in _announcements(one, integration, now, notices=notices)])
     _note_problems(work, store, integration, courses, readings.news)
     _note_flow_problems(work, integration, courses, readings.unusable_fields)
     calls = site.meter.drain()
@@ -102,6 +97,14 @@ def _record(db: Db, site: Site, store: CatalogueStore, courses: Sequence[LmsCour
     note_flow(db, integration.integration_id, "courses", None)
     store.note_read()
     log.info("courses read", integration_id=integration.integration_id, courses=len(courses), told=len(told))
+
+
+def _announcements(one: CourseNews, integration: Integration, at: datetime, *, notices: bool) -> Iterator[Announcement]:
+    """What HR hears of one course, and employees if it is new to them (R7)."""
+    tenant, name, told = integration.tenant, integration.name, one.told or {}
+    yield course_observed(one.event_id or "", told, tenant=tenant, integration=name, at=at)
+    if notices and one.opens:
+        yield course_notice(told, tenant=tenant, integration=name, at=at)
 
 
 def _note_problems(

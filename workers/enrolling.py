@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from db.accounts import ClaimedAccount, ClaimedPlacement, PlacementEnd, Problem
 from domain.enrolments import hindrance, merged
-from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError
+from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsEnrolment, Pair
 from domain.recovery import Give, Retry
+from lms.look_ups import completed_of
 from runtime.crashpoints import crashpoint
 from workers.refusals import REFUSED_WAIT, concerns_this_call
 from workers.work import Work, concerns_site, wanted_of
@@ -54,7 +55,10 @@ class Enrolments:
                 self._put_off(placement)
             return
         pairs = [Pair(self._work.users[p.account_id], p.lms_course_id or "") for p in closing]
-        for placement, outcome in zip(closing, self._work.site.gateway.completions(pairs), strict=True):
+        by_unit = self._work.site.integration.settings.by_unit()
+        for placement, outcome in zip(
+            closing, completed_of(self._work.site.gateway, pairs, by_unit=by_unit), strict=True
+        ):
             if isinstance(outcome, Done):
                 if outcome.value is not None:
                     self._work.completions[placement.placement_id] = outcome.value
@@ -133,7 +137,10 @@ class Enrolments:
             return
         match self._work.decide(failure, placement.attempts + 1, placement.running_for or timedelta(0)):
             case Retry(wait):
-                self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "due", wait=wait)
+                in_doubt = isinstance(failure, UnknownOutcome)
+                self._work.placement_ends[placement.placement_id] = PlacementEnd(
+                    placement, "due", wait=wait, in_doubt=in_doubt
+                )
             case Give(code, detail):
                 self._park_placement(placement, code, detail)
 

@@ -17,7 +17,6 @@ from db.accounts import (
     WorkStore,
 )
 from db.pool import Db, Pool, transaction
-from db.results import ResultStore
 from domain.announcements import Announcement, contact_text, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
 from domain.fields import STANDING_CODES
@@ -35,7 +34,8 @@ log = structlog.get_logger()
 
 def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
     """
-    Everything due in one integration is done, put off with a time, or parked with a reason.
+    Everything due in one integration is done, put off with a time, or parked with a reason; of sweeps and readings of
+    everything, which nobody waits for, only where the rules take those too.
 
     Safe to run at the same time elsewhere, and again after any crash.
     """
@@ -53,7 +53,7 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     integration_id = site.integration.integration_id
     with transaction(pool) as db:
         store = WorkStore(db, integration_id)
-        accounts = store.claim(most=rules.batch, lease=rules.lease)
+        accounts = store.claim(most=rules.batch, lease=rules.lease, urgent_only=rules.urgent_only)
         placements = store.placements_of(accounts) if accounts else []
         held = store.operation_holds() if accounts else {}
     if not accounts:
@@ -142,9 +142,8 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
 
 
 def _record_last_looks(db: Db, integration: Integration, batch: Batch, kept: set[int]) -> None:
-    subjects = ResultStore(db, integration.integration_id).subjects(batch.completions)
     ours = {p.placement_id for account_id in kept for p in batch.placements[account_id]}
-    record_completions(db, integration, [(s, batch.completions[key]) for key, s in subjects.items() if key in ours])
+    record_completions(db, integration, {key: shown for key, shown in batch.completions.items() if key in ours})
 
 
 def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:

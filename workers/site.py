@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
+from typing import cast
 
 from db.accounts import Integration
-from domain.lms import LmsGateway
+from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
 from runtime.secrets import Secret
 from runtime.settings import Timing
@@ -44,16 +45,29 @@ class Site:
     meter: CallMeter
     preset_password: Secret | None
 
+    @property
+    def units(self) -> UnitGateway:
+        """The gateway, of an integration whose results are read by unit."""
+        return cast("UnitGateway", self.gateway)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkRules:
-    """How work is claimed and tried again. `dice` gives numbers from 0 to 1; `stopping` ends loops early."""
+    """
+    How work is claimed and tried again.
+
+    Attributes:
+        dice: Gives numbers from 0 to 1.
+        stopping: Ends loops early.
+        urgent_only: Leaves to others what nobody waits for.
+    """
 
     timing: Timing
     policy: RecoveryPolicy
     dice: Callable[[], float]
     stopping: Callable[[], bool]
     batch: int = 100
+    urgent_only: bool = False
 
     @property
     def lease(self) -> timedelta:

@@ -8,14 +8,15 @@ select courses_seen_at, now() from integration where integration_id = %(integrat
 
 -- name: known_courses
 -- All courses on record with what HR was told of them.
-select lms_course_id, told, told_by, first_seen_at, gone from lms_course where integration_id = %(integration_id)s;
+select lms_course_id, told, told_by, first_seen_at, gone, opened_at is not null
+from lms_course where integration_id = %(integration_id)s;
 
 -- name: save_courses
 -- The site's courses as they are now, and what HR knows of them from now on where that is news.
 insert into lms_course as c (integration_id, lms_course_id, code, short_name, title, visible, tracks_completion, category,
-                             starts_at, told, told_by, problem)
+                             starts_at, told, told_by, problem, opened_at)
 select %(integration_id)s, u.id, u.code, u.short_name, u.title, u.visible, u.tracks, u.category, u.starts_at,
-       u.told::jsonb, u.told_by, u.problem
+       u.told::jsonb, u.told_by, u.problem, case when (u.told::jsonb ->> 'visible')::boolean then now() end
 from unnest(%(ids)s::text[], %(codes)s::text[], %(short_names)s::text[], %(titles)s::text[], %(visible)s::boolean[],
             %(tracks)s::boolean[], %(categories)s::text[], %(starts_at)s::timestamptz[], %(told)s::text[],
             %(told_by)s::text[], %(problems)s::text[])
@@ -24,7 +25,8 @@ on conflict (integration_id, lms_course_id) do update
 set code = excluded.code, short_name = excluded.short_name, title = excluded.title, visible = excluded.visible,
     tracks_completion = excluded.tracks_completion, category = excluded.category, starts_at = excluded.starts_at,
     told = coalesce(excluded.told, c.told), told_by = coalesce(excluded.told_by, c.told_by),
-    problem = excluded.problem, gone = false, observed_at = now();
+    problem = excluded.problem, opened_at = coalesce(c.opened_at, excluded.opened_at), gone = false,
+    observed_at = now();
 
 -- name: lose_courses
 -- Courses that the site no longer has: inactive, and kept (R57).
@@ -36,11 +38,17 @@ where c.integration_id = %(integration_id)s and c.lms_course_id = u.id and not c
 
 -- name: unpark_found_courses
 -- Enrolments that waited for a course which is there now.
-with found as (
-    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
+with waiting as materialized (
+    select p.placement_id from placement p
+    join account a using (account_id)
     where p.integration_id = %(integration_id)s and p.state = 'parked' and p.code = 'course_not_found'
       and exists (select from lms_course c where c.integration_id = p.integration_id and not c.gone
                   and (c.code = p.course_code or c.told ->> 'code' = p.course_code))
+    order by a.employee_key collate "C" for no key update of a
+), found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0
+    from waiting w
+    where p.placement_id = w.placement_id and p.state = 'parked' and p.code = 'course_not_found'
     returning p.placement_id, p.account_id
 ), healed as (
     update failure f set resolved_at = now() from found

@@ -49,17 +49,29 @@ select count(*) from sweep where done_at is null;
 select integration_id, outcome, count(*) from result
 where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2;
 
--- name: results
--- Results, the newest first.
-select r.tenant, i.name as integration, r.enrolment_key, r.employee_key, r.course_code, r.outcome, r.passed, r.grade,
-       r.completed_at, r.attempted_on, r.synced_at, r.result_id
-from result r join integration i using (integration_id)
-where (%(tenant)s::text is null or r.tenant = %(tenant)s)
-  and (%(integration)s::text is null or i.name = %(integration)s)
-  and (%(employee_key)s::text is null or r.employee_key = %(employee_key)s)
-order by r.synced_at desc, r.result_id limit %(most)s;
-
 -- name: provisioned
--- When the LMS first held each enrolment.
+-- When the LMS of an integration first held each enrolment.
 select enrolment_key, provisioned_at from placement
-where provisioned_at is not null and (%(tenant)s::text is null or tenant = %(tenant)s);
+where provisioned_at is not null and integration_id = %(integration_id)s;
+
+-- name: result_report
+-- Results counted by course, payroll or day of attempt, where the client has that report (R10).
+select i.name as integration,
+       case %(by)s when 'course' then r.course_code when 'payroll' then p.payroll else r.attempted_on::text end as counted,
+       count(*) as results, count(*) filter (where r.passed) as passed, count(*) filter (where not r.passed) as failed,
+       min(r.attempted_on) as first_on, max(r.attempted_on) as last_on
+from result r
+join integration i using (integration_id)
+left join person p on p.tenant = r.tenant and p.employee_key = r.employee_key
+where i.settings -> 'features' ? 'result_report'
+  and (%(tenant)s::text is null or r.tenant = %(tenant)s)
+  and (%(integration)s::text is null or i.name = %(integration)s)
+  and (%(course)s::text is null or r.course_code = %(course)s)
+  and (%(payroll)s::text is null or p.payroll = %(payroll)s)
+  and (%(since)s::date is null or r.attempted_on >= %(since)s)
+  and (%(until)s::date is null or r.attempted_on <= %(until)s)
+group by 1, 2 order by 1, 2;
+
+-- name: drift_counts
+-- How much of what was changed at each LMS waits for a decision.
+select integration_id, count(*) from finding where resolved_at is null and state = 'open' group by integration_id;

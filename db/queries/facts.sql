@@ -91,10 +91,10 @@ set data = excluded.data, sequence = excluded.sequence, occurred_at = excluded.o
 insert into sweep (tenant, payroll, course_code) values (%(tenant)s, %(payroll)s, %(course_code)s);
 
 -- name: due_sweep
--- The oldest sweep of the tenant that is not done.
-select sweep_id, payroll, course_code, position from sweep
-where tenant = %(tenant)s and done_at is null
-order by sweep_id limit 1;
+-- The oldest sweep of the tenant that is not done, when its next chunk is due.
+select sweep_id, payroll, course_code, position from (
+    select * from sweep where tenant = %(tenant)s and done_at is null order by sweep_id limit 1
+) oldest where due_at <= now();
 
 -- name: sweep_people
 -- The next people of a sweep over a payroll or over everybody, the erased and the merely enrolled included.
@@ -110,10 +110,23 @@ where tenant = %(tenant)s and course_code = %(course_code)s and employee_key > %
 order by employee_key limit %(most)s;
 
 -- name: advance_sweep
--- How far a sweep has come.
+-- How far a sweep has come. Its chunks keep their pace on average, so that those that came late are made up for.
 update sweep
-set position = %(position)s, people = people + %(people)s, done_at = case when %(done)s then now() end
+set position = %(position)s, people = people + %(people)s, due_at = due_at + %(pace)s,
+    done_at = case when %(done)s then now() end
 where sweep_id = %(sweep_id)s;
+
+-- name: payroll_not_taken
+-- An empty payroll is no trouble to any other integration.
+update failure set resolved_at = now()
+where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
+  and subject_id = integration_id || '/' || %(payroll)s and integration_id <> all(%(ids)s::bigint[]);
+
+-- name: filled_payrolls
+-- These payrolls have people in them.
+update failure set resolved_at = now()
+where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
+  and subject_id in (select integration_id || '/' || filled.payroll from unnest(%(payrolls)s::text[]) as filled(payroll));
 
 -- name: people
 -- What HR says about these people.
@@ -190,6 +203,8 @@ set account_id = excluded.account_id, course_code = excluded.course_code, wanted
     code = case when excluded.code is null or p.provisioned_at is not null then null else excluded.code end,
     due_at = case when p.provisioned_at is not null then now() else excluded.due_at end,
     lms_course_id = case when p.course_code = excluded.course_code then p.lms_course_id end,
+    completed = p.completed and p.course_code = excluded.course_code,
+    mark = case when p.course_code = excluded.course_code then p.mark end,
     revision = p.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
 where (p.account_id, p.course_code, p.wanted) is distinct from (excluded.account_id, excluded.course_code, excluded.wanted)
    or (p.state = 'not_wanted' and p.code is distinct from excluded.code)
@@ -217,7 +232,8 @@ where subject_kind = 'placement' and subject_id = any(%(ids)s::text[]) and resol
 -- name: wake_accounts
 -- Accounts whose placements changed are due when the first of those is.
 update account a
-set due_at = case when a.doubt > 0 then a.due_at else least(a.due_at, p.due_at) end, revision = a.revision + 1
+set due_at = case when a.doubt > 0 then a.due_at else least(a.due_at, p.due_at) end, revision = a.revision + 1,
+    urgency = case when a.due_at is null then %(urgency)s else least(a.urgency, %(urgency)s) end
 from (select account_id, min(due_at) as due_at from placement
       where account_id = any(%(ids)s) and state = 'due' group by account_id) p
 where a.account_id = p.account_id and a.state in ('due', 'settled');
@@ -229,12 +245,17 @@ where a.tenant = %(tenant)s and a.account_id = any(%(ids)s) and a.due_at <= now(
 
 -- name: unpark_linked_course
 -- Enrolments that waited for a course which HR has linked now.
-with found as (
-    update placement p set state = 'due', code = null, due_at = now(), attempts = 0, revision = p.revision + 1
-    from integration i
+with waiting as materialized (
+    select p.placement_id from placement p
+    join integration i using (integration_id)
+    join account a using (account_id)
     where i.tenant = %(tenant)s and (%(integration)s = '' or i.name = %(integration)s)
-      and p.integration_id = i.integration_id and p.course_code = %(course_code)s
-      and p.state = 'parked' and p.code = 'course_not_found'
+      and p.course_code = %(course_code)s and p.state = 'parked' and p.code = 'course_not_found'
+    order by a.employee_key collate "C" for no key update of a
+), found as (
+    update placement p set state = 'due', code = null, due_at = now(), attempts = 0, revision = p.revision + 1
+    from waiting w
+    where p.placement_id = w.placement_id and p.state = 'parked' and p.code = 'course_not_found'
     returning p.placement_id, p.account_id
 ), healed as (
     update failure f set resolved_at = now() from found

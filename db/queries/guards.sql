@@ -34,7 +34,10 @@ where a.integration_id = %(integration_id)s and coalesce(p.payroll, '') = %(payr
 
 -- name: pass_suspensions
 -- These go on unasked, and count from now on.
-update account set suspended_at = now() where account_id = any(%(ids)s);
+update account a set suspended_at = now()
+from (select account_id from account where account_id = any(%(ids)s)
+      order by employee_key collate "C" for no key update) mine
+where a.account_id = mine.account_id;
 
 -- name: open_guard
 -- One guard per payroll is open at a time; more suspensions join it.
@@ -78,8 +81,10 @@ with concerned as (
     update account a
     set state = 'due', code = null, due_at = now(), attempts = 0, first_attempt_at = null, revision = a.revision + 1,
         changed_at = now()
-    from guard_item gi
-    where gi.guard_id = %(guard_id)s and gi.account_id = a.account_id and gi.wanted = a.wanted
+    from (select x.account_id from account x join guard_item gi using (account_id)
+          where gi.guard_id = %(guard_id)s and gi.wanted = x.wanted
+          order by x.employee_key collate "C" for no key update of x) mine
+    where a.account_id = mine.account_id
     returning a.account_id, a.tenant, a.integration_id, a.employee_key
 ), told as (
     insert into timeline (tenant, integration_id, employee_key, kind, data)

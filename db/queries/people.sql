@@ -29,6 +29,28 @@ order by f.last_at;
 select integration_id, name, state, hold_code, resume_at from integration
 where tenant = %(tenant)s and (%(integration)s::text is null or name = %(integration)s) order by name;
 
+-- name: offering
+-- The tenant's integrations that were enabled once and not removed since.
+select integration_id, name, settings from integration
+where tenant = %(tenant)s and state in ('active', 'paused', 'quarantined')
+  and (%(integration)s::text is null or name = %(integration)s) order by name;
+
+-- name: available_courses
+-- Courses that are active in the LMS and not archived in HR, and whether this person is in them (R6).
+select c.lms_course_id, coalesce(c.told ->> 'code', c.code), c.title, coalesce(c.told ->> 'category', c.category),
+       c.told ->> 'starts_on',
+       exists (select from account a join placement p using (account_id)
+               where a.integration_id = c.integration_id and a.employee_key = %(employee_key)s
+                 and p.lms_course_id = c.lms_course_id and p.provisioned_at is not null
+                 and not (p.wanted ->> 'suspended')::boolean)
+from lms_course c
+left join lateral (select (h.data ->> 'archived')::boolean as archived from course h
+                   where h.tenant = %(tenant)s and h.course_code = coalesce(c.told ->> 'code', c.code)
+                     and h.integration in ('', %(integration)s)
+                   order by h.integration desc limit 1) hr on true
+where c.integration_id = %(integration_id)s and c.visible and not c.gone and hr.archived is not true
+order by 2, length(c.lms_course_id), c.lms_course_id;
+
 -- name: account_seen
 -- One person's account in one integration, with its open failure and what was decided about it.
 select a.state, a.code, a.lms_user_id, a.link, a.linked_at, a.due_at,
@@ -53,7 +75,9 @@ select p.enrolment_key, p.course_code, p.lms_course_id, p.state, p.code, e.data 
        p.provisioned_at, p.completed, r.outcome, f.code, f.detail, f.times, f.last_at
 from placement p
 join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
-left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
+left join lateral (select string_agg(ltrim(concat(r.unit_code, ' ', r.outcome)), ', ' order by r.unit_code) as outcome
+                   from result r
+                   where r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key) r on true
 left join lateral (select code, detail, times, last_at from failure
                    where subject_kind = 'placement' and subject_id = p.placement_id::text and resolved_at is null
                    order by last_at desc limit 1) f on true

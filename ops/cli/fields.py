@@ -8,7 +8,7 @@ from domain.fields import FieldNews
 from ops import actions
 from ops import fields as acts
 from ops.actions import Refused
-from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
+from ops.cli.output import PAGE, Exit, err, out, paged, pairs, printable, show_json, show_table, told
 from ops.cli.session import opened
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -36,10 +36,16 @@ def discover(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+def show(
+    name: Name,
+    page: Annotated[int | None, typer.Option(min=1, help=f"Only this page, of {PAGE} fields.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
     """Show every known field, where its value comes from, and which options its menu lacks."""
     with told(), opened() as (_, pool):
-        lines = acts.table(pool, actions.find_integration(pool, name, tenant))
+        everything = acts.table(pool, actions.find_integration(pool, name, tenant))
+    lines = paged(everything, page)
     if as_json:
         show_json(lines)
     else:
@@ -47,8 +53,9 @@ def show(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
             ("of", "field", "type", "label", "value from", "missing options", "note"),
             [(line.area, line.lms_field, line.kind, line.name, *_chosen(line), line.note) for line in lines],
         )
-    if not lines:
+    if not everything:
         err.print("no fields are known yet: matricula integration fields discover")
+    if not lines:
         raise typer.Exit(Exit.NOTHING)
 
 
@@ -79,20 +86,19 @@ def map_(
             said: object = {"lms_field": lms_field, "source": None}
         else:
             choice = acts.Choice(
-                lms_field, source, kind, tuple(option or ()), _pairs(value or []), when_empty, tuple(payroll or ())
+                lms_field,
+                source,
+                kind,
+                tuple(option or ()),
+                pairs("--value", value or []),
+                when_empty,
+                tuple(payroll or ()),
             )
             said = acts.map_field(pool, integration, choice).model_dump(mode="json")
     if as_json:
         show_json(said)
     else:
         out.print(printable(f"{lms_field} is {f'taken from {source}' if source else 'not written any more'}"))
-
-
-def _pairs(values: list[str]) -> dict[str, str]:
-    bad = [value for value in values if "=" not in value]
-    if bad:
-        raise Refused(f"--value {bad[0]}: write HR's value, = and the LMS's text")
-    return {hr.strip(): text.strip() for hr, _, text in (value.partition("=") for value in values)}
 
 
 def _chosen(line: acts.FieldLine) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def list_(
     with told(), opened() as (_, pool), transaction(pool) as db:
         found = integrations(db, tenant, removed=removed)
     if as_json:
-        show_json([_public(row) for row in found])
+        show_json([public(row) for row in found])
     else:
         show_table(
             ("integration", "tenant", "state", "address", "why held"),
@@ -72,19 +72,6 @@ def list_(
         )
     if not found:
         raise typer.Exit(Exit.NOTHING)
-
-
-@app.command()
-def show(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Show one integration's settings; the token never."""
-    with told(), opened() as (_, pool):
-        row = actions.find_integration(pool, name, tenant)
-    if as_json:
-        show_json(_public(row))
-        return
-    show_table(("", row.name), [(key, value) for key, value in _public(row).items() if key not in ("name", "settings")])
-    show_support(IntegrationSettings.model_validate(row.settings).support)
-    out.print_json(json.dumps(row.settings))
 
 
 @app.command()
@@ -144,23 +131,8 @@ def show_checks(checks: list[Check], support: Support, *, as_json: bool) -> None
         )
 
 
-def show_support(support: Support) -> None:
-    """Who hosts the LMS, whom to ask, and what was promised (R14, R78, R79)."""
-    level = support.service_level
-    rows = [("hosted by", f"{support.hosted_by}: {support.host}" if support.host else support.hosted_by)]
-    rows += [
-        (f"ask about HR, IT and product, {place}", str(one)) for place, one in enumerate(support.internal, start=1)
-    ]
-    rows += [(f"ask about the LMS, {place}", str(one)) for place, one in enumerate(support.chain("LMS"), start=1)]
-    promised = [level.name, _hours("looked at", level.respond_within_h), _hours("solved", level.resolve_within_h)]
-    show_table(("support", ""), [*rows, ("service level", ", ".join(filter(None, promised)) or "none")])
-
-
-def _hours(what: str, hours: int | None) -> str:
-    return "" if hours is None else f"{what} within {hours} h"
-
-
-def _public(row: IntegrationRow) -> dict[str, object]:
+def public(row: IntegrationRow) -> dict[str, object]:
+    """What may be told of an integration; its secrets are no part of it."""
     return {
         "integration_id": row.integration_id,
         "tenant": row.tenant,

@@ -1,17 +1,18 @@
 """`matricula integration`: enabling, changing, pausing and removing, and what there is to look at before."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from domain.integration import IntegrationSettings
 from ops import actions, life, selfcheck
 from ops.actions import NotReady
 from ops.cli.integration import Json, Name, Tenant, Yes, enabled, said, settings_object, show_checks
-from ops.cli.output import Exit, out, show_json, show_table, told
+from ops.cli.output import Exit, fail, out, printable, show_json, show_table, told
 from ops.cli.session import opened
+from ops.payrolls import Ticked, tick
 from runtime.secrets import Secret
 
 
@@ -34,10 +35,14 @@ def edit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Replace an integration's settings as a whole, and show what changed. A password is read as `add` does."""
+    """
+    Replace an integration's settings, and show what changed. A password is read as `add` does.
+
+    Settings that FILE leaves out get their defaults; only the advanced ones keep their values.
+    """
     with told(), opened() as (settings, pool):
         row = actions.find_integration(pool, name, tenant)
-        wanted = IntegrationSettings.model_validate(settings_object(file))
+        wanted = life.edited(row, settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
         try:
             done = life.edit(
@@ -108,24 +113,56 @@ def payrolls(
     containing: Annotated[str, typer.Option("--filter", help="Only those with this text in code or name.")] = "",
     sort: Annotated[life.Order, typer.Option(help="What to sort by.")] = "payroll",
     descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
+    tick_all: Annotated[
+        bool | None, typer.Option("--tick-all/--untick-all", help="Select all that are listed, or none of them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the payrolls that HR has named, whether they are in scope, and how many people they have."""
-    with told(), opened() as (_, pool):
+    """List the payrolls that HR has named, whether they are in scope, their people, and how far a sweep has come."""
+    with told(), opened() as (settings, pool):
         row = actions.find_integration(pool, name, tenant)
         found = life.payrolls(pool, row, containing=containing, order=sort, descending=descending)
+        if tick_all is not None:
+            _tell_ticked(tick(pool, settings, row, found, select=tick_all), as_json=as_json)
+            return
     if as_json:
-        show_json(found)
+        show_json([asdict(p) | {"sweep": p.sweep} for p in found])
     else:
-        show_table(
-            ("payroll", "name", "in scope", "people", "employed", "linked"),
-            [
-                (p.payroll or "(none)", p.name, "yes" if p.in_scope else "no", p.people, p.employed, p.linked)
-                for p in found
-            ],
-        )
+        show_payrolls(found)
     if not found:
         raise typer.Exit(Exit.NOTHING)
+
+
+def _tell_ticked(done: Ticked, *, as_json: bool) -> None:
+    if as_json:
+        show_json(done)
+    else:
+        out.print(printable(f"told of {len(done.payrolls)} payrolls: {', '.join(done.payrolls) or 'none differed'}"))
+    if done.unconfirmed:
+        raise fail(
+            f"not told of {', '.join(done.unconfirmed)}: {done.problem or 'the broker did not take it'}. Try again",
+            Exit.PARTLY if done.payrolls else Exit.ERROR,
+        )
+
+
+def show_payrolls(found: list[life.Payroll]) -> None:
+    """One line a payroll."""
+    show_table(
+        ("payroll", "name", "in scope", "people", "employed", "linked", "due", "sweep"),
+        [
+            (
+                p.payroll or "(none)",
+                p.name,
+                "yes" if p.in_scope else "no",
+                p.people,
+                p.employed,
+                p.linked,
+                p.due,
+                p.sweep,
+            )
+            for p in found
+        ],
+    )
 
 
 def idnumbers(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:

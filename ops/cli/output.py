@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -22,6 +22,9 @@ from ops.actions import NotFound, Refused
 from producers.broker import BROKER_ERRORS
 from runtime.settings import BadSettings
 
+T = TypeVar("T")
+
+PAGE = 10  # lines
 PIPE_WIDTH = 200  # a pipe has no width, and a line that was broken cannot be searched for
 
 
@@ -78,6 +81,25 @@ def fail(message: str, code: Exit = Exit.ERROR) -> typer.Exit:
     """The error to raise after saying what is wrong."""
     err.print(f"[bold red]matricula:[/] {printable(message)}")
     return typer.Exit(code)
+
+
+def paged(lines: list[T], page: int | None) -> list[T]:
+    """One page of a list, saying which; the whole list without a number (R36)."""
+    if page is None:
+        return lines
+    err.print(f"page {page} of {-(-len(lines) // PAGE)}")
+    return lines[(page - 1) * PAGE : page * PAGE]
+
+
+def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
+    """What was given as NAME=TEXT, by name."""
+    found = {}
+    for one in given:
+        name, equals, text = one.partition("=")
+        if not equals:
+            raise Refused(f"{option} {one}: write it as NAME=TEXT")
+        found[name.strip()] = text.strip()
+    return found
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`matricula why` and `matricula timeline`: one person or enrolment, where it stands and what happened."""
+"""`matricula why`, `timeline` and `available`: one person or enrolment, where it stands and what happened."""
 
 import json
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from db.people import PeopleViews, Subject, TimelineLine
 from db.pool import transaction
 from ops.actions import NotFound
-from ops.cli.output import Exit, out, printable, show_json, show_table, told
+from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
 from ops.cli.session import opened
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
@@ -54,6 +54,31 @@ def timeline(
     else:
         show_table(("at", "what", "integration", "enrolment", "more"), [_line(line) for line in lines])
     if not lines:
+        raise typer.Exit(Exit.NOTHING)
+
+
+def available(
+    key: Key,
+    integration: Annotated[str | None, typer.Option(help="Only in this integration.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List the courses that are open to an employee: active, and in scope of the employee's payroll."""
+    with told(), opened() as (_, pool), transaction(pool) as db:
+        views = PeopleViews(db)
+        found = views.available(_subject(views, key, tenant), integration)
+    courses = [(one.integration, course) for one in found for course in one.courses]
+    if as_json:
+        show_json(found)
+    elif courses:
+        show_table(
+            ("code", "title", "category", "starts", "enrolled", "integration"),
+            [(c.code, c.title, c.category, c.starts_on, "yes" if c.enrolled else "no", name) for name, c in courses],
+        )
+    for one in found:
+        if one.because and not as_json:
+            err.print(f"{printable(one.integration)}: none, because {one.because}")
+    if not courses:
         raise typer.Exit(Exit.NOTHING)
 
 

@@ -45,6 +45,9 @@ def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
         return printable(
             f"{sum(f.count for f in overview.failures)} failures need a person. {describe(first.code).fix}"
         )
+    drift = sum(counts.drift for counts in overview.integrations.values())
+    if drift:
+        return f"Working. {drift} changes made at the LMS wait for a decision: `matricula drift list`."
     return "Working."
 
 
@@ -67,9 +70,8 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
         due = counts.accounts.get("due", 0) + counts.enrolments.get("due", 0)
         results = sum(counts.results.values())
         parked = counts.accounts.get("parked", 0) + counts.enrolments.get("parked", 0)
-        lines.append(
-            (row.name, row.state, counts.linked, counts.provisioned, due, parked, results, counts.lms_calls, per)
-        )
+        numbers = (counts.linked, counts.provisioned, due, parked, counts.drift, results, counts.lms_calls, per)
+        lines.append((row.name, row.state, *numbers))
     columns = (
         "integration",
         "state",
@@ -77,6 +79,7 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
         "enrolments",
         "due",
         "parked",
+        "drift",
         "results",
         "LMS calls",
         "per enrolment",

@@ -1,5 +1,5 @@
 """
-The demonstration: an invented company's HR feed and what must come of it.
+The demonstration: an invented company's HR feed, two LMSs with different settings, and what must come of it in each.
 
-The modules here import the standard library only, so that the expectations stay independent of the program they check.
+What is expected and how it is checked imports the standard library only, so that it stays independent of the program.
 """

@@ -1,7 +1,8 @@
 """
-What must come of the demonstration's feed, read from its lines with the standard library alone.
+What must come of the demonstration's feed in one LMS, read from its lines with the standard library alone.
 
-A second, plain reading of the event catalogue: it shares no code with the program, so that the two can disagree.
+A second, plain reading of the event catalogue and of the settings: it shares no code with the program, so that the two
+can disagree.
 """
 
 import json
@@ -12,8 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-SITE_ZONE = ZoneInfo("Europe/Amsterdam")
 
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "tenant")
 TEXTS = ("first_name", "infix", "last_name", "phone", "mobile", "status", "role")
@@ -30,8 +29,43 @@ class State(StrEnum):
     """
 
     ACTIVE = "there and not suspended"
+    ABSENT = "never made"
     GONE = "absent or suspended"
     OPEN = "anything, as the account is gone"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    What an integration's settings say, as far as the feed depends on it.
+
+    Attributes:
+        found: Addresses of accounts that are there before, in lower case, where people are found by them.
+    """
+
+    name: str
+    zone: ZoneInfo
+    all_payrolls: bool
+    suspends_outsiders: bool
+    by_external_id: bool
+    makes_addresses_up: bool
+    found: frozenset[str]
+
+
+def rules(settings: dict[str, Any], by_hand: Iterable[dict[str, str]] = ()) -> Rules:
+    """
+    Read the settings of a file, for an LMS with these accounts in it.
+    """
+    people = settings["people"]
+    return Rules(
+        name=settings["name"],
+        zone=ZoneInfo(settings["timezone"]),
+        all_payrolls=settings["payrolls"] == "all",
+        suspends_outsiders=settings.get("when_out_of_scope") == "suspend",
+        by_external_id=people["identity"] == "external_id",
+        makes_addresses_up=people["no_email"] == "pseudo",
+        found=frozenset(user["email"].lower() for user in by_hand if "email" in people["match_by"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -40,15 +74,19 @@ class Account:
     One person whom HR has told of completely.
 
     Attributes:
+        id_number: What stands for them in the LMS.
+        found: Somebody had made the account by hand.
         first_name: As HR wrote it in the newest fact, not normalised.
         last_name: With the infix before it (R172).
         email: The first address given; None means that a pseudo address must stand there (R63).
     """
 
     employee_key: str
+    id_number: str
     first_name: str
     last_name: str
     email: str | None
+    found: bool
     state: State
 
 
@@ -58,12 +96,13 @@ class Placement:
     One enrolment of such a person in a course that the LMS has.
 
     Attributes:
-        start: 00:00:00 of the first day in Amsterdam, in Unix seconds.
-        end: 23:59:59 of the last day in Amsterdam, in Unix seconds.
+        start: 00:00:00 of the first day in the integration's zone, in Unix seconds.
+        end: 23:59:59 of the last day there, in Unix seconds.
     """
 
     enrolment_key: str
     employee_key: str
+    id_number: str
     course_code: str
     role: str
     start: int
@@ -74,7 +113,7 @@ class Placement:
 @dataclass(frozen=True)
 class Expected:
     """
-    Everything the feed asks for. Line numbers count from 1, as an editor shows them.
+    Everything the feed asks of one LMS. Line numbers count from 1, as an editor shows them.
 
     Attributes:
         accounts: By employee key.
@@ -109,24 +148,36 @@ class Lines:
     conflicts: tuple[int, ...]
 
 
-def load(path: Path) -> Expected:
+def load(path: Path, rules: Rules, afterwards: Path | None = None) -> Expected:
     """
-    Read a feed, and the course list ``courses.json`` beside it.
+    Read a feed, one more that follows it, and the course list ``courses.json`` beside it.
     """
     lines = read_lines(path)
-    people = newest(event for event in lines.events if event["type"].startswith("hr.employee."))
-    enrolments = newest(event for event in lines.events if event["type"].startswith("hr.course_enrolment."))
+    events = lines.events + (read_lines(afterwards).events if afterwards else [])
+    people = newest(event for event in events if event["type"].startswith("hr.employee."))
+    enrolments = newest(event for event in events if event["type"].startswith("hr.course_enrolment."))
     courses = {course["idnumber"] for course in json.loads(path.with_name("courses.json").read_bytes())}
+    scope = Scope(events, rules)
 
-    failing_people = {key: reason for key, person in people.items() if (reason := _why_no_account(person))}
-    accounts = {key: _account(person) for key, person in people.items() if key not in failing_people}
+    failing_people = {
+        key: reason
+        for key, person in people.items()
+        if scope.wants(person) is State.ACTIVE and (reason := _why_no_account(person, rules))
+    }
+    accounts = {
+        key: _account(person, rules, scope.wants(person))
+        for key, person in people.items()
+        if not _why_no_account(person, rules)
+    }
     failing_enrolments = {
-        key: reason for key, enrolment in enrolments.items() if (reason := _why_no_place(enrolment, accounts, courses))
+        key: reason
+        for key, enrolment in enrolments.items()
+        if (reason := _why_no_place(enrolment, people, accounts, courses))
     }
     placements = [
-        _placement(enrolment, accounts[enrolment["employee_key"]])
+        _placement(enrolment, accounts[enrolment["employee_key"]], rules)
         for key, enrolment in enrolments.items()
-        if key not in failing_enrolments
+        if key not in failing_enrolments and enrolment["employee_key"] in accounts
     ]
     return Expected(
         accounts=accounts,
@@ -211,49 +262,97 @@ def newest(events: Iterable[Envelope]) -> dict[str, Envelope]:
     """
     The data of each subject's newest fact: the latest time, and of one instant the greater event id.
     """
-    ordered = sorted(events, key=lambda event: (datetime.fromisoformat(event["time"]), event["id"]))
-    return {event["subject"]: event["data"] for event in ordered}
+    return {event["subject"]: event["data"] for event in in_order(events)}
 
 
-def _why_no_account(person: Envelope) -> str | None:
+def in_order(events: Iterable[Envelope]) -> list[Envelope]:
+    """
+    The events as they became true.
+    """
+    return sorted(events, key=lambda event: (datetime.fromisoformat(event["time"]), event["id"]))
+
+
+class Scope:
+    """
+    Which payrolls belong to an integration, by the newest word on each, and which ever did.
+    """
+
+    def __init__(self, events: Iterable[Envelope], rules: Rules) -> None:
+        self._rules = rules
+        words = [
+            event
+            for event in events
+            if event["type"] in ("hr.payroll.enabled.v1", "hr.payroll.disabled.v1")
+            and event["data"]["integration"] == rules.name
+        ]
+        self._ever = {event["subject"] for event in words if event["type"] == "hr.payroll.enabled.v1"}
+        newest_word = {event["subject"]: event["type"] for event in in_order(words)}
+        self._now = {payroll for payroll, word in newest_word.items() if word == "hr.payroll.enabled.v1"}
+
+    def wants(self, person: Envelope) -> State:
+        """
+        What must become of the person's account.
+        """
+        payroll = person["payroll"]
+        if self._rules.all_payrolls or payroll in self._now:
+            return State.GONE if person["status"] == "terminated" else State.ACTIVE
+        if payroll not in self._ever:
+            return State.ABSENT
+        return State.GONE if self._rules.suspends_outsiders else State.OPEN
+
+
+def _why_no_account(person: Envelope, rules: Rules) -> str | None:
     if not person["first_name"].strip():
         return "no first name"
+    if not any(person["emails"]) and not rules.makes_addresses_up:
+        return "no e-mail"
     if not any(person["emails"]) and not person["id_number"]:
         return "neither e-mail nor id number"
+    if rules.by_external_id and not person["external_id"]:
+        return "no external id"
     return None
 
 
-def _account(person: Envelope) -> Account:
+def _account(person: Envelope, rules: Rules, state: State) -> Account:
     infix, last = person["infix"], person["last_name"]
+    email = next(filter(None, person["emails"]), None)
     return Account(
         employee_key=person["employee_key"],
+        id_number=person["external_id"] if rules.by_external_id else person["employee_key"],
         first_name=person["first_name"],
         last_name=last if not infix or last.startswith(infix + " ") else f"{infix} {last}",
-        email=next(filter(None, person["emails"]), None),
-        state=State.GONE if person["status"] == "terminated" else State.ACTIVE,
+        email=email,
+        found=(email or "").lower() in rules.found,
+        state=state,
     )
 
 
-def _why_no_place(enrolment: Envelope, accounts: dict[str, Account], courses: set[str]) -> str | None:
-    if enrolment["employee_key"] not in accounts:
+def _why_no_place(
+    enrolment: Envelope, people: dict[str, Envelope], accounts: dict[str, Account], courses: set[str]
+) -> str | None:
+    if enrolment["employee_key"] not in people:
         return "unknown employee"
-    if enrolment["course_code"] not in courses:
+    account = accounts.get(enrolment["employee_key"])
+    if enrolment["course_code"] not in courses and account and account.state is State.ACTIVE:
         return "no such course in the LMS"
     return None
 
 
-def _placement(enrolment: Envelope, account: Account) -> Placement:
+def _placement(enrolment: Envelope, account: Account, rules: Rules) -> Placement:
     state = State.GONE if enrolment["status"] == "withdrawn" else State.ACTIVE
+    if account.state is not State.ACTIVE:
+        state = State.ABSENT if account.state is State.ABSENT else State.OPEN
     return Placement(
         enrolment_key=enrolment["enrolment_key"],
         employee_key=enrolment["employee_key"],
+        id_number=account.id_number,
         course_code=enrolment["course_code"],
         role=enrolment["role"],
-        start=_epoch(enrolment["starts_on"], time(0, 0, 0)),
-        end=_epoch(enrolment["extended_to"] or enrolment["ends_on"], time(23, 59, 59)),
-        state=State.OPEN if account.state is State.GONE else state,
+        start=_epoch(enrolment["starts_on"], time(0, 0, 0), rules.zone),
+        end=_epoch(enrolment["extended_to"] or enrolment["ends_on"], time(23, 59, 59), rules.zone),
+        state=state,
     )
 
 
-def _epoch(day: str, at: time) -> int:
-    return int(datetime.combine(date.fromisoformat(day), at, tzinfo=SITE_ZONE).timestamp())
+def _epoch(day: str, at: time, zone: ZoneInfo) -> int:
+    return int(datetime.combine(date.fromisoformat(day), at, tzinfo=zone).timestamp())

@@ -1,20 +1,21 @@
 """
 Write the demonstration's HR feed and its course list, the same bytes every time.
 
-Run ``python -m ops.demo.generate``; it rewrites ``feed.jsonl`` and ``courses.json`` beside this file. Everybody and
-everything in them is invented. Chance comes from ``random.Random.random`` alone, the one method whose sequence Python
-promises to keep between versions.
+Run ``python -m ops.demo.generate``; it rewrites the files beside this one. Everybody and everything in them is
+invented. Chance comes from ``random.Random.random`` alone, the one method whose sequence Python promises to keep
+between versions.
 
 The feed has 860 lines, 827 different events among them, dated January to October 2026:
 
-- 3 ``payroll.enabled``: NL-02 (120 people), DE-01 (100), ZA-07 (80); 37 people stand before their payroll.
+- 3 ``payroll.enabled``: NL-02 (120 people) for one integration, DE-01 (100) and ZA-07 (80) for the other; 37 people
+  stand before their payroll.
 - 303 ``employee.created``: 300 people who can have an account, and the 3 below who cannot. 10 of the 300 come without
   an address, with id and employee number (1 of them gets one later, 9 never); 12 use the second address only; 3 pairs
-  come down to one user name; 20 have an external id.
+  come down to one user name; 5 have no external id.
 - 86 ``employee.updated``: 60 people change, 20 of them twice (2 of these twice in one instant, so that the event id
   decides; of 1 the later time is the smaller text), 1 gets an address, 2 move before they leave, and 3 of those who
   left are taken on again.
-- 15 ``employee.terminated``; 12 people stay away. That leaves 288 accounts in use.
+- 15 ``employee.terminated``; 12 people stay away. That leaves 288 accounts in use, where addresses are made up.
 - 402 ``course_enrolment.confirmed``: 400 distinct pairs of person and course (386 learners, 14 tutors) in 12 courses,
   and the 2 below that lead nowhere. 8 are extended (``changed``), 10 ``withdrawn``, and 15 belong to the 12 who left,
   which leaves 375 that must be in place.
@@ -25,8 +26,9 @@ The feed has 860 lines, 827 different events among them, dated January to Octobe
 - 5 events are in order and cannot be fulfilled: 2 people without a first name (empty, and a blank), 1 with neither
   address nor id number, 1 enrolment in a course that the LMS lacks (HB-777), 1 of an employee nobody announced.
 
-The course list has the 12 courses of the feed, and two in which nobody is enrolled: OLD-VCA is hidden, TALK has no
-completion criteria.
+Afterwards one event takes ZA-07 away from its integration. The course list has the 12 courses of the feed, and two in
+which nobody is enrolled: OLD-VCA is hidden, TALK has no completion criteria. Six people have an account that somebody
+made by hand, with their address and little else.
 """
 
 import json
@@ -39,16 +41,18 @@ from zoneinfo import ZoneInfo
 from ops.demo.people import LEAVERS, MOVERS, PAYROLLS, UNTOUCHED, WITHOUT_EMAIL, Data, Dice, day_after, hire
 
 FEED = Path(__file__).with_name("feed.jsonl")
+AFTERWARDS = Path(__file__).with_name("afterwards.jsonl")
 COURSES = Path(__file__).with_name("courses.json")
+BY_HAND = Path(__file__).with_name("by_hand.json")
 
 SEED = 20260105
 TENANT = "harbour"
 SOURCE = "/hr/harbour"
-INTEGRATION = "Harbour Moodle"
 
 NEW_LAST_NAMES = ("Zandstra", "Wiegand", "Österlund", "Radebe", "Castaño", "Lindqvist", "Overbeek", "Tiemann")
 ENROLMENTS, EXTENDED, WITHDRAWN = 400, 8, 10
 REHIRED, EARLY, DUPLICATES = 3, 20, 25
+BY_HAND_COUNT = 6
 ZONES = {payroll.code: ZoneInfo(payroll.zone) for payroll in PAYROLLS}
 
 # shortname | title | course code | category | visible | completion
@@ -263,7 +267,7 @@ def _tell_what_cannot_be_done(story: Story, dice: Dice, model: Data) -> None:
     )
     for number, change in enumerate(changes):
         own: Data = {"employee_key": f"HBE-9{number:03d}-000", "employee_number": str(299001 + number)}
-        own |= {"external_id": None, "id_number": f"99000111{number:04d}"}
+        own |= {"external_id": f"X-{299001 + number}", "id_number": f"99000111{number:04d}"}
         story.tell("employee.created", "employee_key", instant(3, 2 + number), model | own | change)
     orphans = (model["employee_key"], "HB-777"), ("HBE-7777-000", "HB-101")
     for number, (employee_key, course_code) in enumerate(orphans):
@@ -271,13 +275,19 @@ def _tell_what_cannot_be_done(story: Story, dice: Dice, model: Data) -> None:
         story.tell("course_enrolment.confirmed", "enrolment_key", instant(4, 20 + number), data)
 
 
-def tell(dice: Dice) -> tuple[Story, list[Data]]:
+def tell(dice: Dice) -> tuple[Story, list[Data], list[Data]]:
     """
-    Write the year, and return it with the people about whom a broken line shall speak.
+    Write the year, and return it with the people about whom a broken line shall speak, and with some others whose
+    lives are quiet.
     """
     story = Story()
     for payroll in PAYROLLS:
-        data: Data = {"payroll": payroll.code, "name": payroll.name, "integration": INTEGRATION, "attributes": {}}
+        data: Data = {
+            "payroll": payroll.code,
+            "name": payroll.name,
+            "integration": payroll.integration,
+            "attributes": {},
+        }
         story.tell("payroll.enabled", "payroll", payroll.enabled_at, data)
     remarkable, ordinary = hire(dice)
     people = remarkable + ordinary
@@ -298,7 +308,7 @@ def tell(dice: Dice) -> tuple[Story, list[Data]]:
     for employee_key in list(first_of)[:EARLY]:
         story.swap(created[employee_key], first_of[employee_key])
     _tell_what_cannot_be_done(story, dice, ordinary[UNTOUCHED][0])
-    return story, ordinary[UNTOUCHED][1:7]
+    return story, ordinary[UNTOUCHED][1:7], ordinary[UNTOUCHED][7:]
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
@@ -344,7 +354,7 @@ def feed() -> bytes:
     The entire feed as it stands in the file.
     """
     dice = Dice(SEED)
-    story, victims = tell(dice)
+    story, victims, _ = tell(dice)
     facts = story.in_file_order()
     lines = [encode(fact.envelope()) for fact in facts]
     fates = dice.shuffled(facts)
@@ -357,6 +367,33 @@ def feed() -> bytes:
     for line in broken_lines(victims):
         lines.insert(dice.below(len(lines)), line)
     return b"".join(line + b"\n" for line in lines)
+
+
+def afterwards() -> bytes:
+    """
+    What HR says when the year is over: one payroll is no longer for the academy.
+    """
+    payroll = PAYROLLS[-1]
+    data: Data = {"payroll": payroll.code, "name": payroll.name, "integration": payroll.integration, "attributes": {}}
+    fact = Fact("hr.payroll.disabled.v1", payroll.code, instant(11, 30), data, "hb-2026-800001")
+    return encode(fact.envelope()) + b"\n"
+
+
+def by_hand() -> bytes:
+    """
+    Accounts that somebody made in the Moodle of the whole company before: with HR's address, and little else right.
+    """
+    _, _, quiet = tell(Dice(SEED))
+    known = [person for person in quiet if person["emails"][0]][:BY_HAND_COUNT]
+    users = [
+        {"username": f"old{number}", "firstname": "?", "lastname": "?", "email": person["emails"][0].lower()}
+        for number, person in enumerate(known, start=1)
+    ]
+    return _listed(users)
+
+
+def _listed(things: list[Data]) -> bytes:
+    return (json.dumps(things, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def courses() -> bytes:
@@ -376,15 +413,17 @@ def courses() -> bytes:
         }
         for shortname, title, code, category, visible, completion in rows
     ]
-    return (json.dumps(listed, ensure_ascii=False, indent=1) + "\n").encode()
+    return _listed(listed)
 
 
 def main() -> None:
     """
-    Rewrite both files.
+    Rewrite all files.
     """
     FEED.write_bytes(feed())
+    AFTERWARDS.write_bytes(afterwards())
     COURSES.write_bytes(courses())
+    BY_HAND.write_bytes(by_hand())
 
 
 if __name__ == "__main__":

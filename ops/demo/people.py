@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Data = dict[str, Any]
 
+HARBOUR, DOCKSIDE = "Harbour Moodle", "Dockside Academy"
+
 ORDINARY = (99, 79, 59)  # people with everyday names in each payroll; the remarkable ones make them 300
 # Who among the ordinary people lives through what; nobody has two parts.
 LEAVERS, MOVERS = slice(0, 15), slice(15, 75)
@@ -26,7 +28,8 @@ class Payroll:
     One payroll of the company, with the names its people are drawn from.
 
     Attributes:
-        enabled_at: When it was switched on for the integration; ZA-07 comes after its first people.
+        enabled_at: When it was switched on for an integration; ZA-07 comes after its first people.
+        integration: The one that it was switched on for.
     """
 
     code: str
@@ -34,6 +37,7 @@ class Payroll:
     zone: str
     language: str
     enabled_at: datetime
+    integration: str
     given: str
     last: str
 
@@ -41,18 +45,18 @@ class Payroll:
 # An infix is set off from the surname by a slash.
 PAYROLLS = (
     Payroll(
-        "NL-02", "Netherlands, monthly", "Europe/Amsterdam", "nl", datetime(2026, 1, 5, 7, 30, tzinfo=UTC),
+        "NL-02", "Netherlands, monthly", "Europe/Amsterdam", "nl", datetime(2026, 1, 5, 7, 30, tzinfo=UTC), HARBOUR,
         "Noor Daan Sem Lieke Fenna Joris Maud Teun Sanne Ruben Eline Bram Zoë Loïs Daniël Jurre Wietske Sjoerd Geertje",
         "van der/Meer, Jansen, de/Vries, van/Dijk, Bakker, van den/Berg, Visser, Smit, de la/Fontaine, Mulder, "
         "de/Groot, Bos, Vos, Hendriks, van 't/Hof, Dekker, Brouwer, ter/Horst, op den/Akker, Koopmans",
     ),
     Payroll(
-        "DE-01", "Germany, monthly", "Europe/Berlin", "de", datetime(2026, 1, 5, 8, 15, tzinfo=UTC),
+        "DE-01", "Germany, monthly", "Europe/Berlin", "de", datetime(2026, 1, 5, 8, 15, tzinfo=UTC), DOCKSIDE,
         "Jürgen Anneliese Björn Käthe Lukas Sören Grete Uwe Heike Matthias Günter Ilse Jannik Rötger Swantje Kay",
         "Müller, Weiß, Schröder, Groß, von/Ahlen, Köhler, Größl, Fischer, Hübner, Kürschner, zu/Rhein, Vogel, Preuß",
     ),
     Payroll(
-        "ZA-07", "South Africa, weekly", "Africa/Johannesburg", "en", datetime(2026, 2, 16, 6, 0, tzinfo=UTC),
+        "ZA-07", "South Africa, weekly", "Africa/Johannesburg", "en", datetime(2026, 2, 16, 6, 0, tzinfo=UTC), DOCKSIDE,
         "Thandiwe Sipho Lerato Kagiso Naledi Bongani Zanele Pieter Anri Liezl Themba Ayanda Marlé Nomvula",
         "Dlamini, Nkosi, Mokoena, Botha, du/Plessis, Naidoo, Mthembu, van der/Merwe, Khumalo, Ndlovu, le/Roux, Zulu",
     ),
@@ -212,7 +216,7 @@ def _person(dice: Dice, index: int, name: Name, payroll: Payroll) -> Data:
     return {
         "employee_key": f"HBE-{index + 1:04d}-{dice.digits(3)}",
         "employee_number": number,
-        "external_id": f"X-{number}" if index % 15 == 4 else None,
+        "external_id": None if index % 60 == 31 else f"X-{number}",
         "id_number": None if index % 4 == 1 else f"{dice.digits(9)}{index:03d}",
         "first_name": name.given,
         "initials": f"{name.given[0]}.",

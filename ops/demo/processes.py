@@ -1,4 +1,4 @@
-"""The demo's processes: the very ones of a real installation, and the simulated Moodle."""
+"""The demo's processes: the very ones of a real installation, and the simulated LMSs."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ops.demo.places import Place
+
 REAL = {
     "ingest": ["-m", "workers.boot", "ingest"],
     "worker": ["-m", "workers.boot", "worker", "apply", "provision"],
@@ -23,14 +25,14 @@ TIME_TO_STOP_S = 15
 
 @contextmanager
 def running(
-    name: str, arguments: list[str], environment: Mapping[str, str], logs: Path
+    name: str, arguments: list[str], environment: Mapping[str, str], logs: Path, *, speaks: bool = False
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process that ends, at the latest, with the block; what it writes is in `logs`."""
+    """A Python process that ends with the block at the latest; what it writes is in `logs`, unless it speaks to us."""
     with (logs / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             env=dict(environment),
-            stdout=subprocess.PIPE if name == "simulator" else log,
+            stdout=subprocess.PIPE if speaks else log,
             stderr=log,
         )
         try:
@@ -45,7 +47,7 @@ def running(
 
 
 class Simulator:
-    """The simulated Moodle, as its control sees it."""
+    """A simulated LMS, as its control sees it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -63,25 +65,19 @@ class Simulator:
 
 
 @contextmanager
-def simulator(courses: Path, token: str, logs: Path) -> Iterator[Simulator]:
+def simulator(place: Place, logs: Path) -> Iterator[Simulator]:
     """A simulated Moodle that behaves like a small one: two requests at a time, 30 ms a call and more per item."""
-    arguments = [
-        "-m",
-        "simulators.server",
-        "--port",
-        "0",
-        "--courses",
-        str(courses),
-        "--token",
-        token,
-        "--latency",
-        "small",
-    ]
-    with running("simulator", arguments, os.environ, logs) as process:
+    seeds = {"courses": place.courses(), "users": place.by_hand}
+    files = {name: logs / f"{place.name}.{name}.json" for name in seeds}
+    for name, file in files.items():
+        file.write_text(json.dumps(seeds[name]), encoding="utf-8")
+    seeded = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    arguments = ["-m", "simulators.server", "--port", "0", *seeded, "--token", place.token, "--latency", "small"]
+    with running(place.name, arguments, os.environ, logs, speaks=True) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the simulator did not start; see {logs / 'simulator.log'}")
+            raise RuntimeError(f"the simulator did not start; see {logs / f'{place.name}.log'}")
         yield Simulator(json.loads(line)["url"])
 
 

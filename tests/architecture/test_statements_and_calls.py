@@ -127,3 +127,11 @@ def test_nobody_is_ever_deleted_in_the_lms() -> None:
     removing = re.compile(r"core_user_delete_users|enrol_manual_unenrol_users|unenrol_user", re.IGNORECASE)
 
     assert [name for name, text in sources(*OURS) if removing.search(text)] == []
+
+
+def test_competencies_are_neither_set_nor_read() -> None:
+    """R86: out of the first phase, though a service may offer the function."""
+    competency = re.compile(r"core_competency|tool_lp|competenc(y|ies)", re.IGNORECASE)
+
+    assert [name for name, text in sources(*OURS) if competency.search(text)] == []
+    assert competency.search("core_competency_grade_competency")

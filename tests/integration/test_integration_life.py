@@ -6,54 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from db.pool import Pool, transaction
 from domain.integration import IntegrationSettings
 from ops import actions, life
-from ops.cli.main import app
 from ops.cli.output import Exit
 from ops.life import differences
-from runtime.secrets import new_key
 from runtime.settings import read_settings
 from simulators.moodle import MoodleSite
 from simulators.moodle.build import add_user
 from simulators.server import serve
 from tests.support.builders import COURSES, MOODLE, TENANT, hired, payroll, results
+from tests.support.command_line import Cli
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.workbench import TOKEN, academy, store_events
-from workers.apply import apply_events
+from workers.apply import CHUNK, apply_events
 
 GUIDE = "https://guide.example.org/start"
-
-
-class Cli:
-    """Runs commands as a shell would, and writes the settings files they take."""
-
-    def __init__(self, environment: dict[str, str], folder: Path, url: str) -> None:
-        self.environment = environment
-        self._folder = folder
-        self._url = url
-
-    def __call__(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
-        return CliRunner().invoke(
-            app, ["integration", *arguments], input=given, env={**self.environment, **environment}
-        )
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self(*arguments, "--json").stdout)
-
-    def file(self, **changes: Any) -> str:
-        path = self._folder / "settings.json"
-        path.write_text(json.dumps({"name": MOODLE, "url": self._url, "results": results(), **changes}))
-        return str(path)
-
-    def add(self, *more: str, **changes: Any) -> Result:
-        return self("add", self.file(**changes), "--tenant", TENANT, *more)
-
-    def state(self) -> str:
-        return str(self.json("show", MOODLE)["state"])
 
 
 @pytest.fixture
@@ -69,14 +38,7 @@ def url(site: MoodleSite) -> Iterator[str]:
 
 @pytest.fixture
 def cli(database_url: str, tmp_path: Path, url: str) -> Cli:
-    environment = {
-        "DATABASE_URL": database_url,
-        "AMQP_URL": "amqp://127.0.0.1:9/",
-        "MATRICULA_KEY": new_key(),
-        "MATRICULA_ALLOW_PRIVATE_LMS": "1",
-        "MATRICULA_TOKEN": TOKEN,
-    }
-    return Cli(environment, tmp_path, url)
+    return Cli(tmp_path, url, database_url)
 
 
 @pytest.fixture
@@ -173,15 +135,17 @@ def test_removing_asks_and_can_be_thought_better_of(cli: Cli) -> None:
 
 
 def test_what_people_did_is_on_record(cli: Cli, pool: Pool) -> None:
-    """R163: who looks later sees when it was enabled, edited, paused, resumed and removed."""
+    """R163: who looks later sees when it was enabled, paused, resumed, edited, given another token and removed."""
     cli.add("--enable")
     cli("pause", MOODLE)
     cli("resume", MOODLE)
     cli("edit", MOODLE, cli.file(timezone="Europe/Amsterdam"))
+    cli("set-token", MOODLE)
     cli("remove", MOODLE, "--yes")
 
     kinds = [kind for (kind,) in rows(pool, "select kind from timeline order by timeline_id")]
-    assert kinds == [f"integration {what}" for what in ("enabled", "paused", "resumed", "edited", "removed")]
+    done = ("enabled", "paused", "resumed", "edited", "token replaced", "removed")
+    assert kinds == [f"integration {what}" for what in done]
 
 
 # Enabling
@@ -455,6 +419,30 @@ def test_payrolls_are_listed_with_scope_and_people(cli: Cli, pool: Pool) -> None
         (None, False, 1),
     ]
     assert [p["payroll"] for p in dutch] == ["NL-01", "NL-02"]
+
+
+def test_payrolls_show_how_far_a_sweep_has_come(cli: Cli, pool: Pool) -> None:
+    """R18, R72: looked at so far, then what the LMS still has to do; an empty one is a warning, not a success."""
+    cli.add(payrolls="selected")
+    hire(pool, *(f"E-{n}" for n in range(CHUNK + 1)), payroll="NL-01")
+    assert apply_events(pool, TENANT, [].append) == 0
+    store_events(pool, payroll("NL-01"))
+    once = iter((False, False, True))
+    apply_events(pool, TENANT, [].append, stopping=lambda: next(once))
+
+    under_way = cli.json("payrolls", MOODLE)
+    apply_events(pool, TENANT, [].append)
+    store_events(pool, payroll("BE-01"))
+    apply_events(pool, TENANT, [].append)
+    done = {p["payroll"]: p for p in cli.json("payrolls", MOODLE)}
+
+    assert [(p["sweep"], p["swept"], p["due"], p["linked"]) for p in under_way] == [
+        (f"{CHUNK} of {CHUNK + 1}", CHUNK, CHUNK, 0)
+    ]
+    assert done["NL-01"]["sweep"].startswith("done 20")
+    assert (done["NL-01"]["swept"], done["NL-01"]["due"]) == (CHUNK + 1, CHUNK + 1)
+    assert done["BE-01"]["sweep"] == "warning: nobody is in it"
+    assert "warning: nobody is in it" in cli("payrolls", MOODLE).stdout
 
 
 def test_id_numbers_are_compared_before_enabling_and_nothing_is_written(cli: Cli, pool: Pool, site: MoodleSite) -> None:

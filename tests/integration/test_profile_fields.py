@@ -225,7 +225,8 @@ def test_what_was_changed_by_hand_is_put_back_by_a_sync(pool: Pool) -> None:
     bench.done(hired())
     [noor] = [one for one in site.state.users.values() if one.idnumber == "E-1"]
     noor.custom |= {"employee_number": "by hand", "job_title": "by hand"}
-    bench.done(event("hr.sync.requested.v1", "Acme Moodle", {"integration": "Acme Moodle", "flows": ["people"]}, 9))
+    bench.tell(event("hr.sync.requested.v1", "Acme Moodle", {"integration": "Acme Moodle", "flows": ["people"]}, 9))
+    bench.look_again()
     assert profile(site) == {"employee_number": "1", "job_title": "by hand"}
 
 
@@ -309,6 +310,20 @@ def test_fields_are_discovered_mapped_and_shown_from_the_command_line(cli: Cli, 
     assert rows == (2, 3)
     assert cli.fields("map", "employee_number", "--no-choice").exit_code == Exit.OK
     assert cli.line("employee_number")["source"] is None
+
+
+def test_the_list_of_fields_has_pages_of_ten(cli: Cli, site: MoodleSite) -> None:
+    """R36: whole unless a page is asked for; 23 fields are two full pages and one of three."""
+    add_profile_fields(site, [ProfileField(f"more{n:02}", f"More {n}", signup=True) for n in range(17)])
+    cli.json("discover")
+    everything = [line["lms_field"] for line in cli.json("show")]
+
+    pages = [[line["lms_field"] for line in cli.json("show", "--page", str(n))] for n in (1, 2, 3)]
+
+    assert [len(page) for page in pages] == [10, 10, 3]
+    assert [name for page in pages for name in page] == everything
+    assert "page 2 of 3" in cli.fields("show", "--page", "2").stderr
+    assert cli.fields("show", "--page", "4").exit_code == Exit.NOTHING
 
 
 def test_missing_options_are_listed_before_anything_is_sent(cli: Cli) -> None:

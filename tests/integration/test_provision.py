@@ -285,6 +285,27 @@ def test_a_missing_field_is_named_before_any_call(pool: Pool, said: dict[str, An
     assert bench.failures() == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"id_number": "0000000000000"},
+        {"id_number": "not a number at all"},
+        {"id_number": None, "attributes": {}},
+        {"starts_on": None, "ends_on": None, "phone": "unknown"},
+        {"attributes": {"gender": "?", "disability": "n/a", "employment_status": ""}},
+    ],
+    ids=["no check digit", "no number", "nothing", "no dates", "codes of no authority"],
+)
+def test_what_an_authority_would_demand_stops_nobody(pool: Pool, said: dict[str, Any]) -> None:
+    """R52: compliance is the client's; HR's data goes as it is, and nothing is even reported."""
+    site = academy()
+    bench = Workbench(pool, site)
+    bench.done(hired(**said), enrolled())
+    assert made(site) == ["E-1"]
+    assert bench.placement()["state"] == "settled"
+    assert bench.failures() == []
+
+
 def test_neither_address_nor_id_number_cannot_be_provisioned(pool: Pool) -> None:
     """R64, R73: although made-up addresses are allowed."""
     bench = Workbench(pool, academy(), **PSEUDO)

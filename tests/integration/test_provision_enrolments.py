@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from db.pool import Pool
+from simulators.base import Work
 from simulators.faults import Fault
 from simulators.moodle import MoodleSite, add_course, change_course
 from simulators.moodle.state import Enrolment
+from simulators.wire import Request
 from tests.support.builders import (
     changed,
     enrolled,
@@ -227,3 +229,29 @@ def test_a_leaver_keeps_the_enrolments_and_their_grades(pool: Pool) -> None:
     assert not found.suspended
     bench.done(updated(at=3))
     assert len(site.ledger.effects("enrolled")) == 1
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "answer lost"])
+def test_a_withdrawal_that_comes_while_the_enrolment_is_being_sent_is_not_lost(pool: Pool, *, answered: bool) -> None:
+    """F1, I6, D5: nothing was provisioned yet when it came, and by the time it is recorded the LMS holds it, or may."""
+    site = academy()
+    bench = Workbench(pool, site)
+    plain, told = site.read, list[None]()
+
+    def reading(request: Request) -> Work:
+        work = plain(request)
+        if work.function == ENROL and not told:
+            told.append(bench.tell(withdrawn(at=2)))
+        return work
+
+    site.read = reading  # type: ignore[method-assign]
+    if not answered:
+        site.faults.add(Fault(ENROL, nth=1, commit="before", close="reset"))
+    bench.done(hired(), enrolled())
+    bench.pass_time(hours=1)
+    bench.provision()
+
+    found = held(site)
+    assert found is not None
+    assert found.suspended
+    assert bench.placement()["state"] == "settled"

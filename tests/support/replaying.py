@@ -65,7 +65,7 @@ class Replaying:
         for _ in range(ticks):
             self.tick()
             found = self.report(replay_id)
-            if found.replay.state not in ("running",) and not found.replay.running:
+            if found.replay.state != "running" and not found.replay.running:
                 break
         self.count()
         return self.report(replay_id)

@@ -41,6 +41,7 @@ from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -56,12 +57,16 @@ PASS_TIME = """
                        first_attempt_at = first_attempt_at - %(d)s;
     update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
                          group_due_at = group_due_at - %(d)s, group_first_at = group_first_at - %(d)s,
-                         finished_since = finished_since - %(d)s;
+                         finished_since = finished_since - %(d)s, read_at = read_at - %(d)s;
     update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update operation_hold set probe_at = probe_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
-    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
+    update sweep set due_at = due_at - %(d)s;
+    update scan set due_at = due_at - %(d)s, hour_began_at = hour_began_at - %(d)s;
+    update account set changed_at = changed_at - %(d)s;
+    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s,
+                           regraded_at = regraded_at - %(d)s, polled_at = polled_at - %(d)s
 """
 
 
@@ -119,8 +124,9 @@ class Workbench:
         """
         Another integration of the tenant, on its own LMS.
         """
+        token = Secret(API_KEY if isinstance(lms, TalentSite) else TOKEN)
         with transaction(self.pool) as db:
-            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, keys=KEYS)
+            found = configuration.add_integration(db, TENANT, wanted, token, self._password, keys=KEYS)
         self._meters[found] = CallMeter()
         self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
         if active:
@@ -193,6 +199,20 @@ class Workbench:
         """
         maintain_syncs(self.pool)
         self.read_catalogue()
+        self.scan()
+
+    def scan(self, *, rules: WorkRules | None = None) -> None:
+        """
+        Read on for the runs under way, as far as they come.
+        """
+        scan(pool=self.pool, open_site=self.open_site, rules=rules or self.rules)
+
+    def look_again(self) -> None:
+        """
+        Read on for the runs under way, and do what is due then.
+        """
+        self.scan()
+        self.provision()
 
     def pass_time(self, **span: float) -> None:
         self.run(PASS_TIME, d=timedelta(**span))

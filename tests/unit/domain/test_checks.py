@@ -1,5 +1,7 @@
 """The rules behind the self-check's lines."""
 
+from pathlib import Path
+
 import pytest
 
 from domain.checks import (
@@ -29,6 +31,15 @@ def test_every_red_line_says_what_it_costs_whose_it_is_and_where_to_click(fact: 
 
     assert all((red.consequence, red.owner, red.where))
     assert red.consequence.endswith(".")
+
+
+def test_cron_from_the_command_line_is_advice_and_nothing_more() -> None:
+    """R51: shown where the site is set up; no line is about it, so nothing can be refused for it."""
+    guide = (Path(__file__).parents[3] / "docs" / "integration.md").read_text(encoding="utf-8")
+
+    assert "run cron from the command line" in line("scheduled task", "warning").where
+    assert "Run Moodle's cron from the command line" in guide
+    assert not [fact.name for fact in FACTS if "cron" in fact.name]
 
 
 def test_a_green_line_says_no_more_than_it_must() -> None:

@@ -6,6 +6,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from db import convergence
 from db.facts import InboxRow
@@ -21,7 +23,10 @@ from domain.events import (
     UnknownType,
     parse,
 )
-from tests.unit.domain.values import event
+from domain.wanted import PersonFacts, account_state, placement_states
+from tests.unit.domain.values import NOON, event, integration
+
+NOOR = {"first_name": "Noor", "last_name": "Meer", "emails": ["noor@example.org"]}
 
 
 class Facts:
@@ -166,6 +171,54 @@ def test_hire_change_leave_rehire_end_alike_in_every_order(size: int) -> None:
 
     assert all(end == ends[0] for end in ends)
     assert ends[0]["people"] == {"E-1": ("5", LIFE[4].fact)}
+
+
+# Few hours and ids, so that facts of one moment come up often; the id decides between them.
+HOURS, IDS = st.integers(1, 4), st.sampled_from("ab")
+PERSON = st.builds(
+    lambda hour, id_, **said: person(hour, id_=f"{hour}{id_}", **NOOR, **said),
+    HOURS,
+    IDS,
+    status=st.sampled_from(["active", "on_leave", "terminated"]),
+    payroll=st.sampled_from([None, "NL-02", "NL-03"]),
+)
+ERASURE = st.builds(lambda hour, id_: person(hour, "hr.employee.erased.v1", id_=f"{hour}{id_}"), HOURS, IDS)
+ENROLMENT = st.builds(enrolment, HOURS, status=st.sampled_from(["active", "withdrawn"]))
+WORDS = st.sampled_from(["enabled", "disabled", "updated"])
+PAYROLL = st.builds(payroll, HOURS, WORDS, st.sampled_from([None, "Acme Moodle"]))
+HISTORIES = st.lists(
+    PERSON | ERASURE | ENROLMENT | PAYROLL, min_size=1, max_size=8, unique_by=lambda event: event.envelope.id
+)
+
+
+def wanted_after(events: Iterable[Event], sizes: Iterable[int]) -> tuple[Any, Any]:
+    """Account and placements as they are to be once the events came in batches of these sizes."""
+    store, waiting = Facts(), list(events)
+    for size in sizes:
+        take(store, *waiting[:size])
+        waiting = waiting[size:]
+    take(store, *waiting)
+    said = store.people.get("E-1")
+    fact = said.fact if said else None
+    employee = fact if isinstance(fact, Employee) else None
+    enrolments = tuple(held for _, held in store.enrolments.values())
+    facts = PersonFacts("E-1", employee, said is not None and employee is None, enrolments)
+    chosen = integration(payrolls="selected", when_out_of_scope="suspend")
+    words = {(code, name): on for (code, name, aspect), (_, on) in store.payrolls.items() if aspect == "scope"}
+    return account_state(facts, chosen, words), placement_states(facts, chosen, {}, NOON)
+
+
+@settings(deadline=None)
+@given(events=HISTORIES, data=st.data())
+def test_any_history_ends_in_one_wanted_state_in_any_order_and_however_often_it_is_told(
+    events: list[Event], data: st.DataObject
+) -> None:
+    """F1, I6: people, payrolls and enrolments, in batches as they happen to come."""
+    repeated = events + data.draw(st.lists(st.sampled_from(events), max_size=6))
+    arrived = data.draw(st.permutations(repeated))
+    sizes = data.draw(st.lists(st.integers(1, 4), max_size=6))
+
+    assert wanted_after(arrived, sizes) == wanted_after(events, [])
 
 
 def test_an_old_event_after_a_newer_one_is_superseded() -> None:

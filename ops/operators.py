@@ -1,0 +1,118 @@
+"""
+Who acts: every act takes an operator, is denied unless a permission allows it, and leaves a line in the audit in the
+same transaction.
+"""
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+from db.audit import AuditStore, Entry, Item
+from db.pool import Db
+from domain.permissions import EVERYTHING
+
+Source = Literal["cli", "api", "console"]
+
+BREAK_GLASS = "break-glass"
+"""The role of whoever is on the machine: all permissions, and the audit says so."""
+
+
+class Forbidden(Exception):
+    """The operator may not do this; the text names the permission that is missing."""
+
+    def __init__(self, operator: "Operator", permission: str) -> None:
+        super().__init__(f"{operator.name} may not do this: it needs the permission {permission}")
+        self.permission = permission
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """
+    Who acts, by which way, and why.
+
+    Attributes:
+        tenant: The one client company that they act for; None is every one.
+        request_id: Leads from the audit to the logs of one request.
+        reason: In their own words; some acts need one.
+    """
+
+    name: str
+    source: Source
+    permissions: frozenset[str]
+    role: str
+    tenant: str | None = None
+    request_id: str = ""
+    reason: str = ""
+
+    @classmethod
+    def at_the_machine(cls, reason: str = "") -> Self:
+        """The user of the operating system, with every permission: whoever has the database has everything anyway."""
+        return cls(getpass.getuser(), "cli", EVERYTHING, BREAK_GLASS, reason=reason)
+
+    def because(self, reason: str) -> Self:
+        """The same operator, for this reason."""
+        return replace(self, reason=reason)
+
+    def may(self, permission: str, tenant: str | None) -> bool:
+        """Whether a permission is theirs for this tenant; None is the installation as a whole."""
+        return permission in self.permissions and self.tenant in (None, tenant)
+
+    def check(self, permission: str, tenant: str | None) -> None:
+        """
+        Raises:
+            Forbidden: The permission is not theirs.
+        """
+        if not self.may(permission, tenant):
+            raise Forbidden(self, permission)
+
+
+def audited(
+    db: Db,
+    operator: Operator,
+    action: str,
+    target: str,
+    *,
+    tenant: str | None,
+    before: Any = None,
+    after: Any = None,
+    outcome: str = "done",
+) -> int:
+    """
+    The act stands in the audit if its transaction commits.
+
+    Call it last in the transaction: it locks the tenant's chain until the end of it.
+
+    Args:
+        action: The permission that the act takes.
+        target: `kind/name` of what it was done to.
+        tenant: Whose it is; None is the installation as a whole.
+        before, after: What changed, as plain values without secrets, names and addresses.
+
+    Returns:
+        The entry's id; items are put under it with `audited_items`.
+
+    Raises:
+        Forbidden: The operator may not do this; the transaction is rolled back with what was done.
+    """
+    operator.check(action, tenant)
+    return AuditStore(db).append(
+        Entry(
+            tenant=tenant,
+            actor=operator.name,
+            role=operator.role,
+            source=operator.source,
+            action=action,
+            target=target,
+            before=before,
+            after=after,
+            reason=operator.reason,
+            outcome=outcome,
+            request_id=operator.request_id,
+        )
+    )
+
+
+def audited_items(db: Db, operation: int, items: Sequence[Item]) -> None:
+    """What an operation did, one by one, under the name and reason of whoever ordered it."""
+    AuditStore(db).append_items(operation, items)
