@@ -1,7 +1,7 @@
 """Failures on record, each in the group of its cause, and the groups as they are counted."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from db.pool import Db
@@ -51,6 +51,12 @@ class FailureStore(Store):
             codes=[problem.code for _, problem in found],
             details=[problem.detail for _, problem in found],
         )
+
+    def groups_of(self, causes: Iterable[tuple[Fingerprint, Problem]]) -> dict[str, int]:
+        """The group of each fingerprint; one that there was none of exists from now on."""
+        by_mark = {str(mark): (mark, problem) for mark, problem in sorted(causes, key=lambda pair: str(pair[0]))}
+        self._know(by_mark)
+        return dict(self._rows("group_ids", fingerprints=list(by_mark)))
 
     def _know(self, causes: dict[str, tuple[Fingerprint, Problem]]) -> None:
         self._rows(

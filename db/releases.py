@@ -117,8 +117,7 @@ class ReleaseStore(Store):
         if stepless and self._tenant is not None:
             facts = FactStore(self._db, self._tenant)
             facts.lock()
-            converge(facts, stepless.values(), Applied())
-            self._rows("be_patient", accounts=sorted(stepless))
+            converge(facts, stepless.values(), Applied(), swept=True)
 
     def _states(self, account_ids: Collection[int]) -> dict[int, tuple[str, str | None]]:
         rows = self._rows("look_accounts", accounts=sorted(account_ids))

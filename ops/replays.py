@@ -1,7 +1,7 @@
 """Trying failures again: choose, look, confirm, and have the workers do it; every skin calls these."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,12 +26,14 @@ from domain.replays import (
     takes,
 )
 from ops.actions import NotFound, Refused
-from ops.links import Operator
+from ops.operators import Operator, audited
 from ops.previews import Foreseen, Sample, foresee_messages, foresee_work
 from runtime.crashpoints import crashpoint
 from runtime.settings import Settings
 
 REASON_ABOVE = 10
+LARGE = 100
+CREATE, CREATE_LARGE = "replays:replay:create", "replays:large:create"
 LOCK_NOT_AVAILABLE = "55P03"
 MESSAGES = "messages"
 
@@ -143,11 +145,14 @@ def create(
         Refused: As `preview`; or something has changed since the preview, nothing was confirmed, a reason is missing,
             or another replay is at work there. Nothing is done then.
     """
+    by.check(CREATE, tenant)
     seen = _parsed(confirmed)
     made = _made_before(pool, tenant, seen)
     if made:
         return Created(made, existed=True)
     chosen = _chosen(pool, tenant, selection, mode)
+    action = CREATE_LARGE if len(chosen.members) > LARGE else CREATE
+    by.check(action, tenant)
     _check(chosen, by, seen)
     foreseen = _foreseen(pool, settings, chosen, mode)
     shown = _preview(chosen, foreseen, mode, share)
@@ -157,6 +162,9 @@ def create(
         same = store.same(chosen.digest)
         replay_id = same or _freeze(store, chosen, foreseen, shown, by)
         row = find(db, tenant, replay_id)
+        if same is None:
+            after = {"integration": row.integration, "failures": row.members, "mode": mode, "foreseen": shown.effects}
+            audited(db, by, action, f"replay/{replay_id}", tenant=row.tenant, after=after)
     crashpoint("replay.frozen")
     return Created(row, existed=same is not None)
 
@@ -330,13 +338,13 @@ def approve(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> Rep
         NotFound: There is no such replay.
         Refused: It does not wait for approval, or whoever agrees made it.
     """
-    with transaction(pool) as db:
-        row = find(db, tenant, replay_id)
+
+    def act(db: Db, row: ReplayRow) -> bool:
         if row.created_by == by.name:
             raise Refused(f"replay {replay_id} was made by {by.name}; somebody else has to agree")
-        if not ActStore(db, replay_id).approve(by.name):
-            raise Refused(f"replay {replay_id} is {row.state}; only one that waits for approval can be approved")
-        return find(db, tenant, replay_id)
+        return ActStore(db, replay_id).approve(by.name)
+
+    return _act(pool, tenant, replay_id, by, "approve", act, "only one that waits for approval can be approved")
 
 
 def pause(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
@@ -346,11 +354,11 @@ def pause(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> Repla
     Raises:
         NotFound, Refused: There is no such replay, or it is not running.
     """
-    with transaction(pool) as db:
-        row = find(db, tenant, replay_id)
-        if not ActStore(db, replay_id).pause(_why("paused", by)):
-            raise Refused(f"replay {replay_id} is {row.state}; only a running one can be paused")
-        return find(db, tenant, replay_id)
+
+    def act(db: Db, _: ReplayRow) -> bool:
+        return ActStore(db, replay_id).pause(_why("paused", by))
+
+    return _act(pool, tenant, replay_id, by, "pause", act, "only a running one can be paused")
 
 
 def resume(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
@@ -361,16 +369,17 @@ def resume(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> Repl
         NotFound: There is no such replay.
         Refused: It is at work or done, or another one is at work there.
     """
-    with transaction(pool) as db:
-        row = find(db, tenant, replay_id)
+
+    def act(db: Db, row: ReplayRow) -> bool:
         choosing = ChoosingStore(db, tenant)
         choosing.lock()
         active = choosing.active(row.tenant, row.integration_id)
         if active not in (None, replay_id):
             raise Refused(f"replay {active} is at work there; it has to end before replay {replay_id} goes on")
-        if not ActStore(db, replay_id).resume(_why("resumed", by)):
-            raise Refused(f"replay {replay_id} is {row.state}; only one that was paused, stopped or cancelled goes on")
-        return find(db, tenant, replay_id)
+        return ActStore(db, replay_id).resume(_why("resumed", by))
+
+    needed = "only one that was paused, stopped or cancelled goes on"
+    return _act(pool, tenant, replay_id, by, "resume", act, needed)
 
 
 def cancel(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
@@ -380,11 +389,33 @@ def cancel(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> Repl
     Raises:
         NotFound, Refused: There is no such replay, or it has ended.
     """
+
+    def act(db: Db, _: ReplayRow) -> bool:
+        return ActStore(db, replay_id).cancel(_why("cancelled", by))
+
+    return _act(pool, tenant, replay_id, by, "cancel", act, "there is nothing to cancel")
+
+
+def _act(
+    pool: Pool,
+    tenant: str | None,
+    replay_id: int,
+    by: Operator,
+    action: str,
+    act: Callable[[Db, ReplayRow], bool],
+    needed: str,
+) -> ReplayRow:
+    """Do it if the replay is as it has to be, and say how it stands."""
+    permission = f"replays:replay:{action}"
+    by.check(permission, tenant)
     with transaction(pool) as db:
-        row = find(db, tenant, replay_id)
-        if not ActStore(db, replay_id).cancel(_why("cancelled", by)):
-            raise Refused(f"replay {replay_id} is {row.state}; there is nothing to cancel")
-        return find(db, tenant, replay_id)
+        before = find(db, tenant, replay_id)
+        if not act(db, before):
+            raise Refused(f"replay {replay_id} is {before.state}; {needed}")
+        after = find(db, tenant, replay_id)
+        told = {"state": before.state}, {"state": after.state}
+        audited(db, by, permission, f"replay/{replay_id}", tenant=before.tenant, before=told[0], after=told[1])
+        return after
 
 
 def report(pool: Pool, tenant: str | None, replay_id: int) -> Report:

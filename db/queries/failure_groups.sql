@@ -8,6 +8,12 @@ order by u.fingerprint
 on conflict (fingerprint, coalesce(integration_id, 0), coalesce(tenant, '')) do nothing
 returning group_id, code, detail;
 
+-- name: group_ids
+-- The groups of these causes.
+select fingerprint, group_id from failure_group
+where fingerprint = any(%(fingerprints)s) and coalesce(integration_id, 0) = coalesce(%(integration_id)s::bigint, 0)
+  and coalesce(tenant, '') = coalesce(%(tenant)s::text, '');
+
 -- name: open_failures
 -- What needs a person becomes visible in its group, once per subject and code.
 insert into failure as f (group_id, tenant, integration_id, subject_kind, subject_id, employee_key, code, detail)

@@ -40,10 +40,6 @@ set due_at = case when doubt > 0 then due_at else least(due_at, now()) end, revi
     urgency = case when due_at <= now() then urgency else 2 end
 where account_id = any(%(accounts)s) and state in ('due', 'settled', 'out_of_scope');
 
--- name: be_patient
--- Nobody waits for these.
-update account set urgency = 2 where account_id = any(%(accounts)s) and state = 'due';
-
 -- name: lock_messages
 -- Messages as they were stored, for nobody else until the transaction ends.
 select inbox_id, event_key, coalesce(event_id, ''), body, attributes, class <> 'conflict' and not exists (

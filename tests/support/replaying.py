@@ -12,16 +12,18 @@ from db.failure_groups import count_groups
 from db.pool import transaction
 from db.replay_views import Report
 from db.replays import Selection
+from domain.permissions import EVERYTHING
 from lms.read_only import ReadOnly
 from ops import previews, replays
-from ops.links import Operator
+from ops.operators import Operator
 from ops.replays import Created, Preview
 from runtime.settings import Settings
 from tests.support.builders import TENANT
 from tests.support.workbench import KEYS, Workbench
 from workers.replaying import advance_replays
 
-EVA = Operator("eva", "the cause is gone")
+EVA = Operator("eva", "cli", EVERYTHING, "admin", reason="the cause is gone")
+ADA = Operator("ada", "cli", EVERYTHING, "admin", reason="looked at it, too")
 SETTINGS = Settings("", "", KEYS)
 
 
