@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from db.audit import Item
 from db.failure_acts import FailureActs, Regrouping, Touched
 from db.failure_groups import count_groups
-from db.failure_views import FailureLine, FailureViews, GroupLine, HistoryLine
-from db.pool import Db, Pool, transaction
+from db.failure_views import MOST, CountLine, FailureLine, FailureViews, Filter, GroupLine, HistoryLine, Pivot
+from db.pool import Db, Pool, rehearsal, transaction
 from domain.failure_catalogue import Failure, describe
 from domain.fingerprints import VERSIONS, Cause, Fingerprint
 from domain.replays import REPLAYABLE
@@ -57,6 +57,34 @@ def find_group(db: Db, tenant: str | None, group_id: int) -> GroupLine:
     if group is None:
         raise NotFound(f"there is no failure group {group_id}; see `matricula failures groups`")
     return group
+
+
+def groups(
+    pool: Pool, tenant: str | None, chosen: Filter, *, everything: bool = False, most: int = MOST
+) -> list[GroupLine]:
+    """The groups with something open in them, or all; the largest first."""
+    with transaction(pool) as db:
+        return FailureViews(db, tenant).groups(chosen, everything=everything, most=most)
+
+
+def lines(
+    pool: Pool,
+    tenant: str | None,
+    chosen: Filter,
+    *,
+    group_id: int | None = None,
+    dismissed: bool = False,
+    most: int = MOST,
+) -> list[FailureLine]:
+    """Single failures: open ones, or dismissed ones."""
+    with transaction(pool) as db:
+        return FailureViews(db, tenant).failures(chosen, group_id=group_id, dismissed=dismissed, most=most)
+
+
+def counts(pool: Pool, tenant: str | None, by: Pivot, most: int = MOST) -> list[CountLine]:
+    """Open failures counted another way than by cause."""
+    with transaction(pool) as db:
+        return FailureViews(db, tenant).counts(by, most)
 
 
 def show(pool: Pool, tenant: str | None, group_id: int) -> Shown:
@@ -153,7 +181,7 @@ def _told(group: GroupLine) -> dict[str, object]:
     return {"state": group.state, "until": group.snoozed_until, "assigned_to": group.assigned_to}
 
 
-def dismiss(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator) -> Done:
+def dismiss(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator, *, dry_run: bool = False) -> Done:
     """
     Nothing needs to be done about these; they are never tried again unless somebody restores them in time.
 
@@ -168,17 +196,21 @@ def dismiss(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator) -> Don
     def act(acts: FailureActs) -> Touched:
         return acts.dismiss(ids=chosen.ids, groups=chosen.groups, who=by.name, reason=by.reason, kept=KEPT)
 
-    return _each(pool, tenant, chosen, by, "dismiss", act)
+    return _each(pool, tenant, chosen, by, "dismiss", act, dry_run=dry_run)
 
 
-def restore(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator) -> Done:
+def restore(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator, *, dry_run: bool = False) -> Done:
     """
     These need somebody after all.
 
     Raises:
         NotFound: None of them was dismissed, can still be restored, and is still so.
     """
-    return _each(pool, tenant, chosen, by, "restore", lambda acts: acts.restore(ids=chosen.ids, groups=chosen.groups))
+
+    def act(acts: FailureActs) -> Touched:
+        return acts.restore(ids=chosen.ids, groups=chosen.groups)
+
+    return _each(pool, tenant, chosen, by, "restore", act, dry_run=dry_run)
 
 
 def _each(
@@ -188,12 +220,14 @@ def _each(
     by: Operator,
     action: str,
     act: Callable[[FailureActs], Touched],
+    *,
+    dry_run: bool,
 ) -> Done:
     if not (chosen.ids or chosen.groups):
         raise Refused("say which failures: by number, or a group")
     permission, done = f"failures:group:{action}", {"dismiss": "dismissed", "restore": "restored"}[action]
     by.check(permission, tenant)
-    with transaction(pool) as db:
+    with rehearsal(pool) if dry_run else transaction(pool) as db:
         acts = FailureActs(db, tenant)
         touched = act(acts)
         left = _left(db, tenant, chosen, touched)

@@ -1,15 +1,14 @@
 """Trying failures again: choose, look, confirm, and have the workers do it; every skin calls these."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from db.configuration import IntegrationRow, integrations
 from db.pool import Db, Pool, transaction
 from db.releases import Member
-from db.replay_views import ReplayRow, Report, replay_report, replay_row
-from db.replays import ActStore, ChoosingStore, NewReplay, Selection
+from db.replay_views import ReplayRow, replay_row
+from db.replays import ChoosingStore, NewReplay, Selection
 from domain.errors import StoreUnavailable
 from domain.failure_catalogue import describe
 from domain.integration import IntegrationSettings
@@ -28,6 +27,7 @@ from domain.replays import (
 from ops.actions import NotFound, Refused
 from ops.operators import Operator, audited
 from ops.previews import Foreseen, Sample, foresee_messages, foresee_work
+from ops.replay_acts import find
 from runtime.crashpoints import crashpoint
 from runtime.settings import Settings
 
@@ -66,7 +66,7 @@ class Preview:
     deactivations: int
     calls: int
     per_minute: float
-    takes: timedelta
+    takes_s: float
     waits: str
     approval: str
 
@@ -282,7 +282,7 @@ def _preview(chosen: _Chosen, foreseen: Foreseen, mode: Mode, share: float | Non
         deactivations=foreseen.deactivations,
         calls=foreseen.work.calls(chosen.lms),
         per_minute=per_minute,
-        takes=takes(len(chosen.members), per_minute),
+        takes_s=takes(len(chosen.members), per_minute).total_seconds(),
         waits=_waits(chosen.integration),
         approval=needs_approval(len(chosen.members), foreseen.deactivations, chosen.settings),
     )
@@ -314,120 +314,3 @@ def _difference(seen: Digest, chosen: _Chosen) -> str:
     else:
         what = "it is about other failures, or some have failed again, or the settings changed"
     return f"something has changed since the preview of {seen.at:%H:%M:%S} UTC: {what}; look at a new preview"
-
-
-# While it runs
-
-
-def find(db: Db, tenant: str | None, replay_id: int) -> ReplayRow:
-    """
-    Raises:
-        NotFound: There is no such replay.
-    """
-    row = replay_row(db, tenant, replay_id)
-    if row is None:
-        raise NotFound(f"there is no replay {replay_id}; see `matricula replay list`")
-    return row
-
-
-def approve(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
-    """
-    A second person agrees, and it begins.
-
-    Raises:
-        NotFound: There is no such replay.
-        Refused: It does not wait for approval, or whoever agrees made it.
-    """
-
-    def act(db: Db, row: ReplayRow) -> bool:
-        if row.created_by == by.name:
-            raise Refused(f"replay {replay_id} was made by {by.name}; somebody else has to agree")
-        return ActStore(db, replay_id).approve(by.name)
-
-    return _act(pool, tenant, replay_id, by, "approve", act, "only one that waits for approval can be approved")
-
-
-def pause(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
-    """
-    Nothing further is begun; what is under way comes to its end.
-
-    Raises:
-        NotFound, Refused: There is no such replay, or it is not running.
-    """
-
-    def act(db: Db, _: ReplayRow) -> bool:
-        return ActStore(db, replay_id).pause(_why("paused", by))
-
-    return _act(pool, tenant, replay_id, by, "pause", act, "only a running one can be paused")
-
-
-def resume(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
-    """
-    It goes on with what is left, one at first: after a pause, after it stopped by itself, and after it was cancelled.
-
-    Raises:
-        NotFound: There is no such replay.
-        Refused: It is at work or done, or another one is at work there.
-    """
-
-    def act(db: Db, row: ReplayRow) -> bool:
-        choosing = ChoosingStore(db, tenant)
-        choosing.lock()
-        active = choosing.active(row.tenant, row.integration_id)
-        if active not in (None, replay_id):
-            raise Refused(f"replay {active} is at work there; it has to end before replay {replay_id} goes on")
-        return ActStore(db, replay_id).resume(_why("resumed", by))
-
-    needed = "only one that was paused, stopped or cancelled goes on"
-    return _act(pool, tenant, replay_id, by, "resume", act, needed)
-
-
-def cancel(pool: Pool, tenant: str | None, replay_id: int, by: Operator) -> ReplayRow:
-    """
-    Nothing further is begun, and another replay may be; what is under way comes to its end.
-
-    Raises:
-        NotFound, Refused: There is no such replay, or it has ended.
-    """
-
-    def act(db: Db, _: ReplayRow) -> bool:
-        return ActStore(db, replay_id).cancel(_why("cancelled", by))
-
-    return _act(pool, tenant, replay_id, by, "cancel", act, "there is nothing to cancel")
-
-
-def _act(
-    pool: Pool,
-    tenant: str | None,
-    replay_id: int,
-    by: Operator,
-    action: str,
-    act: Callable[[Db, ReplayRow], bool],
-    needed: str,
-) -> ReplayRow:
-    """Do it if the replay is as it has to be, and say how it stands."""
-    permission = f"replays:replay:{action}"
-    by.check(permission, tenant)
-    with transaction(pool) as db:
-        before = find(db, tenant, replay_id)
-        if not act(db, before):
-            raise Refused(f"replay {replay_id} is {before.state}; {needed}")
-        after = find(db, tenant, replay_id)
-        told = {"state": before.state}, {"state": after.state}
-        audited(db, by, permission, f"replay/{replay_id}", tenant=before.tenant, before=told[0], after=told[1])
-        return after
-
-
-def report(pool: Pool, tenant: str | None, replay_id: int) -> Report:
-    """
-    What came of it so far, and what is otherwise than the preview said.
-
-    Raises:
-        NotFound: There is no such replay.
-    """
-    with transaction(pool) as db:
-        return replay_report(db, find(db, tenant, replay_id))
-
-
-def _why(what: str, by: Operator) -> str:
-    return f"{what} by {by.name}: {by.reason}" if by.reason else f"{what} by {by.name}"

@@ -84,8 +84,7 @@ from unnest(%(failures)s::bigint[], %(kinds)s::text[], %(ids)s::text[], %(employ
 -- Groups with members in it are being tried again.
 with marked as (
     update failure_group g
-    set last_replay = %(replay_id)s, state = case when g.failures > 0 then 'retrying' else g.state end,
-        snoozed_until = case when g.failures > 0 then null else g.snoozed_until end
+    set last_replay = %(replay_id)s, state = 'retrying', snoozed_until = null
     where g.group_id = any(%(groups)s)
     returning g.group_id
 )
@@ -277,8 +276,7 @@ returning r.replay_id;
 -- name: mark_groups_again
 -- Groups with members left are being tried again.
 update failure_group g set state = 'retrying', last_replay = %(replay_id)s, snoozed_until = null
-where g.failures > 0
-  and g.group_id in (select f.group_id from replay_item i join failure f using (failure_id)
+where g.group_id in (select f.group_id from replay_item i join failure f using (failure_id)
                      where i.replay_id = %(replay_id)s and i.state = 'waiting');
 
 -- name: cancel

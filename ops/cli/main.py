@@ -10,6 +10,7 @@ from ops import actions
 from ops.cli import (
     drift,
     enrolments,
+    failures,
     fields,
     guard,
     integration,
@@ -18,6 +19,7 @@ from ops.cli import (
     link,
     person,
     plan,
+    replay,
     report,
     results,
     setup,
@@ -33,6 +35,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(integration.app, name="integration")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
+app.add_typer(failures.app, name="failures")
+app.add_typer(replay.app, name="replay")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(drift.app, name="drift")

@@ -12,19 +12,37 @@ from db.failure_groups import count_groups
 from db.pool import transaction
 from db.replay_views import Report
 from db.replays import Selection
+from domain.errors import NeedsAttention
 from domain.permissions import EVERYTHING
 from lms.read_only import ReadOnly
-from ops import previews, replays
+from ops import previews, replay_acts, replays
 from ops.operators import Operator
 from ops.replays import Created, Preview
 from runtime.settings import Settings
-from tests.support.builders import TENANT
+from tests.support.builders import TENANT, enrolled, hired
+from tests.support.fake_lms import FakeLms
 from tests.support.workbench import KEYS, Workbench
 from workers.replaying import advance_replays
 
 EVA = Operator("eva", "cli", EVERYTHING, "admin", reason="the cause is gone")
 ADA = Operator("ada", "cli", EVERYTHING, "admin", reason="looked at it, too")
 SETTINGS = Settings("", "", KEYS)
+
+
+def failing(bench: Workbench, lms: FakeLms, count: int, method: str = "create_users", first: int = 1) -> None:
+    """
+    So many people of whom each fails for good in this step, until the LMS is `mended`.
+    """
+    lms.fail(method, NeedsAttention("lms_rejected", "core_user_create_users: badthing"), times=10**9)
+    people = range(first, first + count)
+    bench.done(*[hired(f"E-{n}") for n in people], *[enrolled(f"EN-{n}", f"E-{n}") for n in people])
+
+
+def mended(lms: FakeLms) -> None:
+    """
+    The cause is gone.
+    """
+    lms._rules.clear()
 
 
 class Replaying:
@@ -73,7 +91,7 @@ class Replaying:
         return self.report(replay_id)
 
     def report(self, replay_id: int) -> Report:
-        return replays.report(self.bench.pool, TENANT, replay_id)
+        return replay_acts.report(self.bench.pool, TENANT, replay_id)
 
     def count(self) -> None:
         with transaction(self.bench.pool) as db:
