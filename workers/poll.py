@@ -114,12 +114,8 @@ class _Poll:
     def _read(self, run: Run) -> Run | None:
         """What is read next, recorded; None when the pass is over."""
         if self._integration.settings.by_unit():
-            following = self._units.read(run)
-        elif run.plan == "people":
-            following = self._read_people(run)
-        else:
-            following = self._read_report(run)
-        return following
+            return self._units.read(run)
+        return self._read_people(run) if run.plan == "people" else self._read_report(run)
 
     # Reports
 
