@@ -54,6 +54,7 @@ class ClaimedAccount:
     lease_token: int
     running_for: timedelta
     sync_run: int | None = None
+    urgency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,15 @@ class WorkStore(IntegrationStore):
         integration_id, tenant, name, url, settings, *rest = rows[0]
         return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
 
-    def claim(self, *, most: int, lease: timedelta) -> list[ClaimedAccount]:
-        """What is due, for us alone until the lease ends; the attempt is counted."""
-        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease)]
+    def claim(self, *, most: int, lease: timedelta, admitted: Sequence[int] | None = None) -> list[ClaimedAccount]:
+        """
+        What is due, for us alone until the lease ends; the attempt is counted.
+
+        Args:
+            admitted: How many accounts of each urgency may be begun; then all that are claimed are of one urgency.
+        """
+        shares = None if admitted is None else list(admitted)
+        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease, admitted=shares)]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""

@@ -92,6 +92,9 @@ class People(_Settings):
         return self
 
 
+Lms = Literal["moodle", "talentlms"]
+
+
 class Roles(_Settings):
     """Role ids of this site; no function of Moodle lists them (contract, section 3.5)."""
 
@@ -227,6 +230,37 @@ class Sync(_Settings):
     ] = 86_400
 
 
+class Calls(_Settings):
+    """How the calls are spent of an LMS that allows so many an hour, as TalentLMS does, whoever makes them."""
+
+    burst: Annotated[
+        int,
+        Field(ge=20, le=200, description="Calls in any five seconds at most; TalentLMS turns away what exceeds 200."),
+    ] = 100
+    concurrent: Annotated[
+        int, Field(ge=1, le=20, description="Calls of a worker process that are under way at the same time.")
+    ] = 4
+    for_urgent: Annotated[
+        Decimal,
+        Field(ge=0, lt=1, description="The share of an hour's calls that everything else leaves to people who leave."),
+    ] = Decimal("0.05")
+    for_provisioning: Annotated[
+        Decimal,
+        Field(
+            ge=0,
+            lt=1,
+            description="The share that polls and readings of everything leave, besides, to people and enrolments that"
+            " somebody waits for.",
+        ),
+    ] = Decimal("0.3")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_all(self) -> "Calls":
+        if self.for_urgent + self.for_provisioning >= 1:
+            raise ValueError("for_urgent and for_provisioning together must be less than 1, or nothing is ever polled")
+        return self
+
+
 class IntegrationSettings(_Settings):
     """Everything a client chooses for one LMS. The token is kept apart, sealed."""
 
@@ -234,7 +268,7 @@ class IntegrationSettings(_Settings):
         str,
         Field(min_length=1, max_length=100, description="One per company; events name it in `data.integration`."),
     ]
-    lms: Annotated[Literal["moodle"], Field(description="The kind of LMS.")] = "moodle"
+    lms: Annotated[Lms, Field(description="The kind of LMS.")] = "moodle"
     url: Annotated[
         str,
         Field(min_length=1, max_length=500, description="The site's public https address; one LMS, one integration."),
@@ -261,6 +295,7 @@ class IntegrationSettings(_Settings):
     guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person.")] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
+    calls: Annotated[Calls, Field(description="How the calls are spent of an LMS that counts them.")] = Calls()
 
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)

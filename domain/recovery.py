@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
+from domain.errors import (
+    BudgetSpent,
+    HoldIntegration,
+    LmsThrottled,
+    NeedsAttention,
+    ProvisioningError,
+    TransientFailure,
+    UnknownOutcome,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +83,19 @@ def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:
     """Full jitter: anywhere between nothing and the doubling bound, and never past the cap."""
     bound: timedelta = min(policy.cap, policy.base * (1 << min(attempt - 1, 30)))
     return bound * dice
+
+
+def after_stop(stop: ProvisioningError, *, dice: float, policy: RecoveryPolicy) -> timedelta:
+    """
+    How long work waits that was begun, and not done because something stopped us as a whole.
+
+    Mostly not at all: it goes on when the site lets us. What was turned away goes behind what was not tried yet, each
+    piece by its own dice, because it may be one of them alone that is turned away (D19).
+    """
+    match stop:
+        case BudgetSpent():
+            return stop.retry_after or timedelta(0)
+        case LmsThrottled():
+            return policy.settle_doubt * dice
+        case _:
+            return timedelta(0)

@@ -1,7 +1,7 @@
 """The one place that turns an integration's address and token into a gateway."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +9,7 @@ from domain.lms import LmsGateway
 from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
 from lms.moodle_probe import MoodleProbe
+from lms.talentlms import TalentGateway
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
 
@@ -38,6 +39,19 @@ class Gateways:
     def open(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> LmsGateway:
         """The gateway to the LMS at `url`; nothing is called yet."""
         return MoodleGateway(self._client, url, token, on_call=on_call)
+
+    def portal(
+        self,
+        url: str,
+        key: Secret,
+        on_call: Callable[[CallRecord], None] = lambda _: None,
+        *,
+        budget: Callable[[], None],
+        zone: tzinfo,
+        at_once: int,
+    ) -> TalentGateway:
+        """The gateway to the TalentLMS portal at `url`, which counts our calls; nothing is called yet."""
+        return TalentGateway(self._client, url, key, on_call=on_call, budget=budget, zone=zone, at_once=at_once)
 
     def probe(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> MoodleProbe:
         """The same with what a self-check asks besides."""

@@ -21,6 +21,7 @@ from db.configuration import bound_to
 from db.pool import Pool, open_pool
 from domain.errors import HoldIntegration
 from domain.recovery import RecoveryPolicy
+from lms.calls import CallRecord
 from lms.opening import Gateways
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
@@ -37,6 +38,7 @@ from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.purse import Purse
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -48,9 +50,10 @@ BEAT_EVERY_S = 5.0
 class Sites:
     """Opens each integration once per version of its settings and token."""
 
-    def __init__(self, gateways: Gateways, key: bytes) -> None:
+    def __init__(self, gateways: Gateways, key: bytes, pool: Pool) -> None:
         self._gateways = gateways
         self._key = key
+        self._pool = pool
         self._open: dict[int, tuple[tuple[int, str], Site]] = {}
         self._lock = threading.Lock()
 
@@ -80,13 +83,25 @@ class Sites:
         )
 
     def _opened(self, integration: Integration) -> Site:
-        meter = CallMeter()
-        gateway = self._gateways.open(
+        meter, password = CallMeter(), self._password(integration)
+        token = self._unsealed(integration, integration.token_sealed, "token")
+
+        def count(call: CallRecord) -> None:
+            meter.count(call.function, call.code, call.items)
+
+        if integration.settings.lms == "moodle":
+            return Site(integration, self._gateways.open(integration.url, token, count), meter, password)
+        calls = integration.settings.calls
+        purse = Purse(self._pool, integration.integration_id, calls, lambda: portal.allowance())
+        portal = self._gateways.portal(
             integration.url,
-            self._unsealed(integration, integration.token_sealed, "token"),
-            lambda call: meter.count(call.function, call.code, call.items),
+            token,
+            count,
+            budget=purse.pay,
+            zone=integration.settings.zone(),
+            at_once=calls.concurrent,
         )
-        return Site(integration, gateway, meter, self._password(integration))
+        return Site(integration, portal, meter, password, purse)
 
     def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed
@@ -103,7 +118,7 @@ class Sites:
 def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
     """Every use case with its parts bound."""
     gateways = Gateways(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
-    sites = Sites(gateways, settings.master_key)
+    sites = Sites(gateways, settings.master_key, pool)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
 

@@ -21,9 +21,11 @@ from domain.errors import (
 )
 from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
+from domain.recovery import after_stop
 from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
 from workers.completions import record_completions
+from workers.purse import spending_on
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import end_run, note_flow
@@ -55,7 +57,8 @@ def poll_results(integration_id: int, *, pool: Pool, open_site: OpenSite, rules:
         with transaction(pool) as db:
             cursor = ResultStore(db, integration_id).claim(rules.lease)
         if cursor:
-            _Poll(site, pool, rules, cursor).run()
+            with spending_on("poll"):
+                _Poll(site, pool, rules, cursor).run()
     except _CursorLost:
         log.warning("poll lost its lease", integration_id=integration_id)
     except StoreUnavailable as error:
@@ -301,6 +304,7 @@ class _Poll:
 
     def _put_off(self, error: ProvisioningError) -> None:
         """The position is kept; a site that is away or refuses us is dealt with as provisioning does."""
+        error = self._site.understood(error, "poll")
         with transaction(self._pool) as db:
             work = WorkStore(db, self._integration.integration_id)
             note_flow(db, self._integration.integration_id, "results", error)
@@ -311,8 +315,9 @@ class _Poll:
             else:
                 note_site(work, self._integration, error, self._rules)
             work.count_calls(self._site.meter.drain())
+            later = after_stop(error, dice=0, policy=self._rules.policy)
             ResultStore(db, self._integration.integration_id).end(
-                self._cursor.token, wait=PUT_OFF if isinstance(error, NeedsAttention) else timedelta(0), run=self._run
+                self._cursor.token, wait=PUT_OFF if isinstance(error, NeedsAttention) else later, run=self._run
             )
         log.warning("poll put off", integration_id=self._integration.integration_id, code=error.code)
 

@@ -10,7 +10,7 @@ from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
 from domain.lms import Completion, UserFields
-from domain.recovery import Decision, Give, Retry, decide
+from domain.recovery import Decision, Give, Retry, after_stop, decide
 from workers.links import record_links
 from workers.site import Site, WorkRules
 
@@ -57,9 +57,8 @@ class Work:
             if self.stop is None:
                 self.settle(account)
             else:
-                self.ends[account.account_id] = AccountEnd(
-                    account, "due", wait=timedelta(0), burnt=False, doubt=account.doubt
-                )
+                wait = after_stop(self.stop, dice=self.rules.dice(), policy=self.rules.policy)
+                self.ends[account.account_id] = AccountEnd(account, "due", wait=wait, burnt=False, doubt=account.doubt)
         for account_id, end in self.ends.items():
             end.applied = self.applied.get(account_id)
         return list(self.ends.values())

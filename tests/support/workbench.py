@@ -28,17 +28,20 @@ from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
 from domain.recovery import RecoveryPolicy
 from lms.moodle import MoodleGateway
+from lms.talentlms import TalentGateway
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
+from simulators.talentlms import TalentSite
 from tests.contract.simulator_transport import transport
-from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
+from tests.support.builders import COURSES, PORTAL, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
 from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.purse import Purse
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -46,6 +49,7 @@ KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
+AnyLms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
@@ -55,6 +59,8 @@ PASS_TIME = """
     update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
+    update call_budget set resets_at = resets_at - %(d)s, crowded_until = crowded_until - %(d)s,
+                           checked_at = checked_at - %(d)s;
     update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
 """
 
@@ -79,13 +85,14 @@ class Workbench:
     """
     Attributes:
         woken: The integrations that `apply` woke.
+        purses: The calls of each integration whose LMS counts them.
         integration_id: The first integration; `add` makes more, each on the LMS given for it.
     """
 
     def __init__(
         self,
         pool: Pool,
-        lms: LmsGateway | MoodleSite,
+        lms: AnyLms,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -98,8 +105,10 @@ class Workbench:
         self.rules = self.work_rules(dice, batch)
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
+        self.purses: dict[int, Purse] = {}
         self._password = Secret(password) if password else None
-        self.integration_id = self.add(lms, settings(**chosen), active=active)
+        kind = PORTAL if isinstance(lms, TalentSite) else {}
+        self.integration_id = self.add(lms, settings(**kind | chosen), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -108,14 +117,17 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: LmsGateway | MoodleSite, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(self, lms: AnyLms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
         with transaction(self.pool) as db:
             found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+        if isinstance(lms, TalentSite):
+            self._open_portal(found, lms, wanted)
+        else:
+            self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
         if active:
             self.set_state("active", wanted.name)
         return found
@@ -129,9 +141,23 @@ class Workbench:
             on_call=lambda call: meter.count(call.function, call.code, call.items),
         )
 
+    def _open_portal(self, found: int, site: TalentSite, wanted: IntegrationSettings) -> None:
+        meter = self._meters[found]
+        purse = Purse(self.pool, found, wanted.calls, lambda: portal.allowance())
+        portal = TalentGateway(
+            httpx.Client(transport=transport(site), timeout=30),
+            site.settings.url,
+            Secret(site.key),
+            on_call=lambda call: meter.count(call.function, call.code, call.items),
+            budget=purse.pay,
+            zone=wanted.zone(),
+            at_once=wanted.calls.concurrent,
+        )
+        self._gateways[found], self.purses[found] = portal, purse
+
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
-        return Site(integration, self._gateways[found], self._meters[found], self._password)
+        return Site(integration, self._gateways[found], self._meters[found], self._password, self.purses.get(found))
 
     def sealed_with_another_key(self, _: Integration) -> Site:
         raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY")
