@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Literal
 
 from psycopg.rows import tuple_row
@@ -146,13 +147,14 @@ class WorkStore(IntegrationStore):
 
     def claim(self, *, most: int, lease: timedelta, admitted: Sequence[int] | None = None) -> list[ClaimedAccount]:
         """
-        What is due, for us alone until the lease ends; the attempt is counted.
+        What is due, for us alone until the lease ends, in the order in which it waited; the attempt is counted.
 
         Args:
             admitted: How many accounts of each urgency may be begun; then all that are claimed are of one urgency.
         """
         shares = None if admitted is None else list(admitted)
-        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease, admitted=shares)]
+        rows = self._rows("claim_accounts", most=most, lease=lease, admitted=shares)
+        return [_claimed(row[:-1]) for row in sorted(rows, key=itemgetter(-1))]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""

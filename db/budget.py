@@ -1,5 +1,6 @@
 """The calls that an LMS which counts them has left for one integration; integrations of other LMSs have none."""
 
+from datetime import datetime
 from typing import Any
 
 from db.statements import statements
@@ -35,8 +36,15 @@ class BudgetStore(IntegrationStore):
 
     def under_way(self) -> list[int]:
         """How many accounts of each urgency somebody is at."""
-        found = dict(self._rows("under_way"))
-        return [found.get(urgency, 0) for urgency in range(len(FIRST_COSTS))]
+        return _by_urgency(self._rows("under_way"))
+
+    def backlog(self) -> list[int]:
+        """How many accounts of each urgency wait for their turn."""
+        return _by_urgency(self._rows("backlog"))
+
+    def now(self) -> datetime:
+        now: datetime = self._rows("now")[0][0]
+        return now
 
     def pay(self, purpose: Purpose, calls: Calls) -> bool:
         """Whether one more call may be made for this purpose; then it counts as made."""
@@ -51,7 +59,7 @@ class BudgetStore(IntegrationStore):
             recover: Nothing was turned away since the last time, so that the pace may double again.
         """
         before = self.lock_standing(calls)
-        resets_in = until_reset(told, self._rows("now")[0][0])
+        resets_in = until_reset(told, self.now())
         hour = corrected(before, told, resets_in)
         kept = list(keeps(calls, told.limit))
         values = {"limit": told.limit, "left": hour.left, "resets_in": resets_in, "keeps": kept}
@@ -69,9 +77,14 @@ class BudgetStore(IntegrationStore):
         self._rows("learn", place=place, calls=calls, accounts=accounts, memory=MEMORY)
 
 
+def _by_urgency(rows: list[tuple[Any, ...]]) -> list[int]:
+    found = dict(rows)
+    return [found.get(urgency, 0) for urgency in range(len(FIRST_COSTS))]
+
+
 def _standing(rows: list[tuple[Any, ...]], calls: Calls) -> Standing | None:
     if not rows:
         return None
-    limit, left, resets_in, crowd, slowed, kept, costs, for_accounts, others, checked = rows[0]
-    space = spacing(calls) * 2**slowed
-    return Standing(limit, left, resets_in, crowd, space, tuple(kept), tuple(costs), for_accounts, others, checked)
+    limit, left, resets_in, crowd, kept, costs, *rest = rows[0]
+    space = spacing(calls) * 2 ** rest[-1]
+    return Standing(limit, left, resets_in, crowd, space, tuple(kept), tuple(costs), *rest)

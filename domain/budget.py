@@ -7,7 +7,7 @@ caller brings the clock.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Literal, get_args
@@ -74,6 +74,7 @@ class Standing:
         for_accounts: Calls of this hour that were made for accounts.
         others: Calls of the last hour that were not: polls, and whoever else uses the same LMS.
         checked: How long ago the LMS told what is left.
+        slowed: How often the pace was halved because it turned us away.
     """
 
     limit: int
@@ -86,11 +87,19 @@ class Standing:
     for_accounts: int = 0
     others: int = 0
     checked: timedelta = timedelta(0)
+    slowed: int = 0
 
     @property
     def stale(self) -> bool:
         """Whether the LMS is to be asked before anything is made of this."""
         return self.resets_in <= timedelta(0) or self.checked >= CHECK_EVERY
+
+    def renewed(self) -> "Standing":
+        """What is left if the LMS begins a new hour as soon as the old one is over, as it mostly will."""
+        if self.resets_in > timedelta(0):
+            return self
+        others = max(0, self.limit - self.left - self.for_accounts)
+        return replace(self, left=self.limit, resets_in=HOUR, for_accounts=0, others=others)
 
     def room(self, purpose: Purpose) -> int:
         """Calls that may be made for it now."""
@@ -145,14 +154,15 @@ def admitted(standing: Standing, under_way: Sequence[int]) -> tuple[int, ...]:
 
     A batch that is begun should not end for want of calls, because what it looked up would be lost. So there must be
     room for all its calls besides those of the accounts under way that go before it or with it. An account that takes
-    more calls than there can ever be room for is begun when there is as much as there can be.
+    more calls than there can ever be room for is begun when there is as much as there can be. While the LMS turns us away
+    it is fewer at once, so that one person whose calls alone it turns away ends up alone (D19).
     """
     found = []
     promised = 0.0
     for purpose, cost, busy in zip(PURPOSES, standing.costs, under_way, strict=False):
         promised += cost * busy
         each = max(1.0, min(cost, standing.most_room(purpose)))
-        found.append(min(BATCH, int(max(0.0, standing.room(purpose) - promised) // each)))
+        found.append(min(BATCH // 5**standing.slowed, int(max(0.0, standing.room(purpose) - promised) // each)))
     return tuple(found)
 
 
@@ -165,18 +175,20 @@ def forecast(standing: Standing, backlog: Sequence[int]) -> tuple[timedelta | No
     """
     needs = [count * cost for count, cost in zip(backlog, standing.costs, strict=True)]
     done: list[timedelta | None] = [None] * len(needs)
-    begins, ends = timedelta(0), max(standing.resets_in, timedelta(0))
+    standing = standing.renewed()
     taken = standing.limit - standing.left - standing.for_accounts
+    begins, ends = timedelta(0), standing.resets_in
     free = standing.left - max(0, standing.others - taken)
     for _ in range(_MOST_HOURS):
         used = 0.0
+        at_most = (ends - begins) / standing.space
         for place, kept in enumerate(standing.keeps[: len(needs)]):
-            share = min(needs[place], max(0.0, free - kept - used))
+            share = min(needs[place], max(0.0, min(free - kept, at_most) - used))
             needs[place] -= share
             used += share
             if needs[place] <= 0 and done[place] is None:
                 done[place] = begins + standing.space * used
-        if None not in done:
+        if None not in done or (begins and not used):
             break
         begins, ends = ends, ends + HOUR
         free = standing.limit - standing.others

@@ -59,7 +59,8 @@ def _claim(site: Site, pool: Pool, rules: WorkRules) -> tuple[list[ClaimedAccoun
     with transaction(pool) as db:
         store = WorkStore(db, site.integration.integration_id)
         admitted = site.purse.admitted(db) if site.purse else None
-        accounts = store.claim(most=rules.batch, lease=rules.lease, admitted=admitted)
+        most = rules.batch if admitted is None else min(rules.batch, max(admitted))
+        accounts = store.claim(most=most, lease=rules.lease, admitted=admitted)
         return accounts, store.placements_of(accounts) if accounts else []
 
 

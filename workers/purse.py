@@ -67,10 +67,12 @@ class Purse:
             ProvisioningError: The hour is over, and the LMS does not say what the next one brings.
         """
         tab = _TAB.get() or Tab("provisioning")
+        if self._paid(tab):
+            return
+        self.known()
         if not self._paid(tab):
-            standing = self.known()
-            if not self._paid(tab):
-                raise BudgetSpent("calls_spent", tab.purpose, standing.wait(tab.purpose))
+            # Read again: somebody else may have taken the last call since.
+            raise BudgetSpent("calls_spent", tab.purpose, self.known().wait(tab.purpose))
 
     def known(self) -> Standing:
         """

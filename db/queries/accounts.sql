@@ -47,7 +47,7 @@ where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
   and (%(admitted)s::int[] is null
        or numbered.urgency = numbered.most_urgent and numbered.n <= (%(admitted)s::int[])[numbered.urgency + 1])
 returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
-          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run, a.urgency;
+          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run, a.urgency, numbered.n;
 
 -- name: look_accounts
 -- The accounts of these people as a worker would claim them, without claiming them.

@@ -1,18 +1,464 @@
-from db.pool import Pool
-from simulators.clock import MovableClock
-from simulators.talentlms import Settings, talent_site
-from tests.support.builders import hires, hired, enrolled, terminated
-from tests.support.workbench import Workbench
+"""
+The calls of a portal that counts them: never more than it allows, the most urgent first, and nobody sleeps on a limit.
+"""
 
-def test_smoke(pool: Pool) -> None:
-    clock = MovableClock()
-    site = talent_site(clock=clock, courses=3, settings=Settings(calls_per_hour=100))
-    bench = Workbench(pool, site, )
-    bench.tell(*hires(30, "C001"))
-    for _ in range(40):
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db.budget import BudgetStore
+from db.pool import Pool, open_pool, transaction
+from db.schedule import due_scopes
+from domain.budget import INTERVAL, PURPOSES, keeps
+from domain.errors import BudgetSpent
+from domain.integration import Calls
+from domain.lms import Allowance
+from simulators.clock import MovableClock
+from simulators.faults import Fault
+from simulators.talentlms import Settings, TalentSite, talent_site
+from tests.support.builders import enrolled, hired, hires, terminated
+from tests.support.workbench import Workbench, academy
+from workers.purse import Purse, spending_on
+
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class PortalBench(Workbench):
+    """A workbench on a simulated portal; time passes for both."""
+
+    def __init__(self, pool: Pool, *, an_hour: int = 100, wrong_by: float = 0, **chosen: Any) -> None:
+        self.clock = MovableClock(wrong_by)
+        self.site: TalentSite = talent_site(clock=self.clock, courses=3, settings=Settings(calls_per_hour=an_hour))
+        super().__init__(pool, self.site, **chosen)
+
+    def pass_time(self, **span: float) -> None:
+        super().pass_time(**span)
+        self.clock.advance(timedelta(**span).total_seconds())
+
+    def work(self, *, seconds: int = 5, rounds: int = 20) -> None:
+        """What is due is provisioned, and again after each few seconds."""
+        for _ in range(rounds):
+            self.provision()
+            self.pass_time(seconds=seconds)
+
+    def drain(self, *, rounds: int = 500) -> timedelta:
+        """Work as the scheduler wakes us, until nothing waits; how long it took."""
+        took = timedelta(0)
+        for _ in range(rounds):
+            if not self.waiting():
+                return took
+            wait = timedelta(seconds=5) if self.is_due() else self.until_reset()
+            self.pass_time(seconds=wait.total_seconds())
+            took += wait
+            self.provision()
+        raise AssertionError(f"{self.waiting()} still wait after {took}")
+
+    def is_due(self) -> bool:
+        with transaction(self.pool) as db:
+            return bool(due_scopes(db).provision)
+
+    def waiting(self) -> int:
+        return int(self.column("select count(*) from account where due_at < now() + interval '2 hours'")[0])
+
+    def until_reset(self) -> timedelta:
+        left: timedelta = self.column("select resets_at - now() from call_budget")[0]
+        return max(left, timedelta(seconds=1))
+
+    def budget(self) -> dict[str, Any]:
+        return self.rows("select * from call_budget")[0]
+
+    def answers(self) -> Counter[int]:
+        """How many of our calls were answered with each status; asking what is left is none."""
+        return Counter(call["status"] for call in self.site.ledger.calls() if call["function"] != "ratelimit")
+
+    def asked(self) -> int:
+        """How often the portal was asked what is left."""
+        return len(self.site.ledger.calls("ratelimit"))
+
+    def leavers(self) -> list[str]:
+        """Who was shut out, in order."""
+        rows = self.rows("select lms_user_id, employee_key from account")
+        keys = {row["lms_user_id"]: row["employee_key"] for row in rows}
+        return [keys[str(e["user"])] for e in self.site.ledger.effects("user status set", status="inactive")]
+
+
+@pytest.fixture
+def another_pool(database_url: str) -> Iterator[Pool]:
+    """Connections of another process."""
+    with open_pool(database_url, name="other", max_size=4) as opened:
+        yield opened
+
+
+def told(remaining: int, limit: int) -> Allowance:
+    """At the beginning of an hour, by a clock of the portal's own."""
+    return Allowance(limit, remaining, NOON + HOUR, told_at=NOON)
+
+
+# Never more than there is
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_two_processes_share_an_hour_and_never_exceed_it(pool: Pool, another_pool: Pool, purpose: Any) -> None:
+    """I7, D27: eight threads of two processes, all at once, to the last call and not one more."""
+    bench = Workbench(pool, talent_site(courses=1))
+    calls = Calls(burst=200)
+    purses = [Purse(some, bench.integration_id, calls, lambda: told(90, 100)) for some in (pool, another_pool)]
+    spent: list[BudgetSpent] = []
+
+    def spend(purse: Purse) -> None:
+        with spending_on(purpose) as tab:
+            try:
+                while True:
+                    purse.pay()
+            except BudgetSpent as error:
+                spent.append(error)
+        paid.append(tab.calls)
+
+    paid: list[int] = []
+    threads = [threading.Thread(target=spend, args=[purse]) for purse in purses * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(paid) == 90 - keeps(calls, 100)[PURPOSES.index(purpose)]
+    assert len(spent) == 8
+    assert all(error.retry_after and error.retry_after > HOUR - timedelta(minutes=1) for error in spent)
+
+
+def test_a_burst_is_spread_over_the_seconds(pool: Pool) -> None:
+    """I7, 8.22: half of what five seconds may hold at once, and the rest as they pass; told until when, not slept."""
+    bench = PortalBench(pool, an_hour=1000, calls={"burst": 20})
+    purse = bench.purses[bench.integration_id]
+
+    def spend() -> None:
+        while True:
+            purse.pay()
+
+    def pay() -> int:
+        with spending_on("urgent") as tab, pytest.raises(BudgetSpent) as refused:
+            spend()
+        assert timedelta(0) < (refused.value.retry_after or HOUR) <= timedelta(seconds=1)
+        return tab.calls
+
+    assert pay() == 10
+    bench.pass_time(seconds=2.5)
+    assert pay() == 5
+    bench.pass_time(minutes=1)
+    assert pay() == 10
+
+
+def test_a_portal_is_asked_before_it_is_called_and_once_an_hour_is_over(pool: Pool) -> None:
+    """8.22: nothing is guessed, neither at first nor of a new hour; asking is free."""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    functions = [call["function"] for call in bench.site.ledger.calls()]
+    assert functions[0] == "ratelimit"
+    assert functions.count("ratelimit") == 1
+    assert bench.budget()["hour_left"] == 100 - len(functions) + 1
+
+    bench.pass_time(hours=1, seconds=1)
+    bench.done(hired("E-2"))
+    assert bench.asked() == 2
+    assert bench.site.meter.used == 100 - bench.budget()["hour_left"]
+
+
+def test_what_others_use_of_the_portal_is_noticed_within_minutes(pool: Pool) -> None:
+    """8.22: the vendor's plugin or a colleague's script spends from the same hour."""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    bench.site.meter.used += 40
+    bench.done(hired("E-2"))
+    assert bench.budget()["hour_left"] > 50
+
+    bench.pass_time(minutes=5)
+    bench.done(hired("E-3"))
+    assert bench.budget()["hour_left"] == 100 - bench.site.meter.used
+
+
+@pytest.mark.parametrize("wrong_by", [-7200.0, 0.0, 7200.0])
+def test_a_backlog_drains_hour_by_hour_without_a_call_too_many(pool: Pool, wrong_by: float) -> None:
+    """D27, I7, T2: 60 newcomers at 100 calls an hour take four hours; no attempt burnt, no failure, no 429."""
+    bench = PortalBench(pool, wrong_by=wrong_by)
+    bench.tell(*hires(60, "C001"))
+    bench.provision()
+
+    took = bench.drain()
+
+    assert bench.column("select distinct state from account") == ["settled"]
+    assert bench.column("select distinct state from placement") == ["settled"]
+    assert bench.answers()[429] == 0
+    assert 3 * HOUR < took < 3 * HOUR + timedelta(minutes=5)
+    assert bench.failures() == []
+    assert bench.column("select max(outages) from integration") == [0]
+    assert len(bench.site.ledger.effects("user created")) == 60
+    assert sum(bench.answers().values()) <= 60 * 5 * 1.1
+    assert bench.asked() <= 8
+
+
+def test_who_was_begun_when_the_calls_ran_out_waits_until_there_are_some(pool: Pool) -> None:
+    """D27: `due_at` moves, and no attempt is burnt; what was done stays done."""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    # Thought to be cheaper than they are, newcomers are begun with fewer calls than they take.
+    bench.run("update call_budget set costs = '{1,1,1}', hour_left = 5 + 2")
+    bench.done(hired("E-2"), hired("E-3"))
+
+    rows = bench.rows("select state, attempts, starts, lease_token, due_at - now() as wait from account")
+    begun = [row for row in rows if row.pop("wait") and row["state"] == "due"]
+    assert begun == [{"state": "due", "attempts": 0, "starts": 0, "lease_token": None}] * 2
+    assert bench.column("select min(due_at) - now() > interval '59 minutes' from account where state = 'due'") == [True]
+    assert not bench.is_due()
+    assert bench.failures() == []
+    assert bench.answers()[429] == 0
+    bench.drain()
+    assert bench.column("select distinct state from account") == ["settled"]
+
+
+# Who goes first
+
+
+def test_a_leaver_goes_ahead_when_the_hour_is_spent_for_everybody_else(pool: Pool) -> None:
+    """D27: within the interval of the scheduler, from what all others leave alone."""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    bench.tell(*[hired(f"E-{n}") for n in range(2, 40)])
+    bench.work()
+    assert not bench.is_due()
+    bench.tell(terminated())
+    assert bench.is_due()
+    bench.provision()
+    assert bench.leavers() == ["E-1"]
+    assert bench.waiting() > 10
+    assert not bench.is_due()
+
+
+def test_a_leaver_goes_ahead_of_a_sweep_and_newcomers_too(pool: Pool) -> None:
+    """D27: in one batch of its own each, the most urgent first, and a sweep leaves a third of the hour."""
+    bench = PortalBench(pool)
+    bench.done(*[hired(f"E-{n}") for n in range(1, 10)])
+    bench.run("update account set urgency = 2, applied = null, state = 'due', due_at = now() - interval '1 hour'")
+    bench.tell(hired("E-90"), terminated("E-3"))
+    bench.pass_time(minutes=1)
+    before = len(bench.site.ledger.calls())
+
+    bench.provision()
+
+    functions = [call["function"] for call in bench.site.ledger.calls()[before:]]
+    assert bench.leavers() == ["E-3"]
+    assert functions.index("usersetstatus") < functions.index("usersignup")
+    assert functions[functions.index("usersignup") + 1 :] == ["users"] * 8
+
+
+def test_what_is_read_again_stays_last_when_it_has_to_wait(pool: Pool) -> None:
+    """D27: put off, not promoted; it leaves a third of the hour to newcomers."""
+    bench = PortalBench(pool)
+    bench.done(*[hired(f"E-{n}") for n in range(1, 10)])
+    # Somebody renamed them all at the portal, so that each takes two calls more than a reading is thought to.
+    for user in bench.site.state.users.values():
+        bench.site.state.change_user(user, last_name="Changed")
+    bench.run("update account set urgency = 2, applied = null, state = 'due', due_at = now()")
+    bench.run("update call_budget set hour_left = 35 + 3, crowded_until = now()")
+    bench.provision()
+
+    put_off = "urgency = 2 and attempts = 0 and due_at > now() + interval '59 minutes'"
+    assert bench.column(f"select count(*) from account where {put_off}") == [3]  # noqa: S608 - ours
+    assert bench.column("select count(*) from account where urgency = 2 and due_at is not null") == [9]
+    assert bench.budget()["hour_left"] == 35
+    assert not bench.is_due()
+    bench.done(hired("E-90"))
+    assert bench.account("E-90")["state"] == "settled"
+
+
+def test_results_are_put_off_when_their_share_is_spent(pool: Pool) -> None:
+    """D27, 8.23: the poll's own time moves to the next hour; it is no trouble of the site or of the flow."""
+    bench = PortalBench(pool)
+    bench.done(hired(), enrolled(course="C001"))
+    bench.run("update call_budget set hour_left = 35")
+    calls = len(bench.site.ledger.calls())
+
+    bench.poll()
+
+    assert len(bench.site.ledger.calls()) == calls
+    assert bench.column("select due_at - now() > interval '59 minutes' from poll_cursor") == [True]
+    assert bench.column("select count(*) from flow_state where flow = 'results' and failed_at is not null") == [0]
+    assert bench.failures() == []
+    bench.pass_time(hours=1, seconds=1)
+    bench.poll()
+    assert bench.column("select full_at is not null from poll_cursor") == [True]
+
+
+def test_courses_are_put_off_when_their_share_is_spent(pool: Pool) -> None:
+    """D27"""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    bench.run("update call_budget set hour_left = 35")
+    bench.read_catalogue()
+    assert bench.site.ledger.calls("courses") == []
+    assert bench.column("select courses_retry_at - now() > interval '59 minutes' from integration") == [True]
+    assert bench.failures() == []
+    with transaction(pool) as db:
+        assert due_scopes(db).catalogue == []
+
+
+# The portal says no
+
+
+def test_an_hour_that_others_have_spent_is_no_trouble(pool: Pool) -> None:
+    """D18, D27: one wave of 429, the calls that were under way; then everything waits for the next hour."""
+    bench = PortalBench(pool)
+    bench.done(hired())
+    bench.site.meter.used = 100
+    bench.done(*[hired(f"E-{n}") for n in range(2, 30)])
+    bench.work()
+
+    wave = bench.answers()[429]
+    assert 1 <= wave <= Calls().concurrent
+    assert bench.budget()["hour_left"] == 0
+    assert bench.budget()["slowed"] == 0
+    assert bench.failures() == []
+    assert bench.column("select max(attempts) + max(starts) from account") == [0]
+    bench.drain()
+    assert bench.answers()[429] == wave
+    assert bench.column("select distinct state from account") == ["settled"]
+
+
+def test_too_many_in_a_few_seconds_slow_everybody_down(pool: Pool, another_pool: Pool) -> None:
+    """D18, I7: one 429 per wave, then half the pace in every process, and the old one after some quiet minutes."""
+    bench = PortalBench(pool, an_hour=1000)
+    bench.done(hired())
+    bench.site.faults.add(Fault("users", nth=1, status=429))
+    bench.tell(*[hired(f"E-{n}") for n in range(2, 20)])
+    bench.provision()
+
+    assert bench.answers()[429] == 1
+    assert bench.budget()["slowed"] == 1
+    assert bench.failures() == [("integration", "lms_throttled")]
+    with transaction(another_pool) as db:
+        store = BudgetStore(db, bench.integration_id)
+        standing = store.standing(Calls())
+        assert standing is not None
+        assert standing.room("urgent") == 0
+        assert standing.space == 2 * timedelta(seconds=0.1)
+    bench.work()
+    assert bench.failures() == []
+    assert bench.answers()[429] == 1
+    bench.pass_time(minutes=6)
+    bench.done(hired("E-90"))
+    assert bench.budget()["slowed"] == 0
+
+
+@pytest.mark.parametrize(("retry_after", "least"), [("120", 120), ("-5", 0), ("1000000000", 3600), ("soon", 0)])
+def test_a_portal_that_says_when_to_come_back_is_obeyed(pool: Pool, retry_after: str, least: int) -> None:
+    """D18, I7: between a second and an hour, whoever asks and whatever is due."""
+    bench = PortalBench(pool, an_hour=1000)
+    bench.done(hired())
+    bench.site.faults.add(Fault("users", nth=1, status=429, retry_after=retry_after))
+    bench.done(hired("E-2"))
+    calls = len(bench.site.ledger.calls())
+    bench.pass_time(seconds=max(0, least - 3))
+    bench.done(hired("E-3"), terminated())
+    assert len(bench.site.ledger.calls()) == calls
+    bench.pass_time(seconds=20)
+    bench.work()
+    assert bench.column("select distinct state from account") == ["settled"]
+
+
+def test_one_person_whose_calls_are_turned_away_does_not_stop_the_others(pool: Pool) -> None:
+    """D19: who was turned away goes behind those who were not tried yet."""
+    bench = PortalBench(pool, an_hour=1000)
+    bench.rules = replace(bench.rules, dice=random.Random(4).random)
+    bench.site.faults.add(Fault("usersignup", value="noor3@example.org", status=429))
+    bench.tell(*[hired(f"E-{n}") for n in range(1, 31)])
+    for _ in range(60):
         bench.provision()
-        print(bench.rows("select hour_limit, hour_left, resets_at - now() as r, greatest(crowded_until-now(),'0') c, keeps, costs, slowed, for_accounts, others from call_budget"), bench.rows("select state, count(*), max(due_at-now()) d from account group by 1"), bench.failures())
-        bench.pass_time(seconds=5); clock.advance(5)
-    from collections import Counter
-    print(Counter((c["function"], c["status"]) for c in site.ledger.calls()))
-    assert 0
+        bench.pass_time(minutes=5)
+
+    states = {row["employee_key"]: row["state"] for row in bench.rows("select employee_key, state from account")}
+    assert {key for key, state in states.items() if state != "settled"} == {"E-3"}
+
+
+def test_writes_that_are_turned_away_leave_readings_alone(pool: Pool) -> None:
+    """D19: results come in between two tries to write."""
+    bench = PortalBench(pool, an_hour=1000)
+    bench.done(hired(), enrolled(course="C001"))
+    bench.site.faults.add(Fault("usersignup", status=429))
+    bench.done(hired("E-2"))
+    bench.pass_time(minutes=31)
+    bench.poll()
+    assert bench.column("select full_at is not null from poll_cursor") == [True]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_portal_with_a_bad_ten_minutes_is_not_stormed(pool: Pool, seed: int) -> None:
+    """D28, I7: 30 of 100 calls fail for ten minutes; calls grow by a tenth and a burst at most, nobody is parked."""
+    bench = PortalBench(pool, an_hour=2000)
+    bench.rules = replace(bench.rules, dice=random.Random(seed).random)
+    bench.tell(*hires(100, "C001"))
+    bench.site.faults.add(Fault("*", probability=0.3, seed=seed, status=500))
+    for _ in range(60):
+        bench.provision()
+        bench.pass_time(seconds=10)
+    bench.site.faults.clear()
+    for _ in range(60):
+        bench.provision()
+        bench.pass_time(minutes=1)
+
+    assert bench.column("select distinct state from account") == ["settled"]
+    assert sum(bench.answers().values()) <= 100 * 5 * 1.1 + Calls().burst
+    assert len(bench.site.ledger.effects("user created")) == 100
+
+
+def test_a_portal_that_does_not_say_what_is_left_is_not_called(pool: Pool) -> None:
+    """D1: like any site that is away: one failure, and it heals by itself."""
+    bench = PortalBench(pool)
+    bench.site.faults.add(Fault("ratelimit", times=1, status=503))
+    bench.done(hired())
+    assert bench.answers() == Counter()
+    assert bench.failures() == [("integration", "lms_maintenance")]
+    bench.work()
+    assert bench.account()["state"] == "settled"
+    assert bench.failures() == []
+
+
+def test_while_our_own_store_is_away_nothing_is_paid_for(pool: Pool, another_pool: Pool) -> None:
+    """C2: no call is made, the batch stops, and no attempt is held against anybody."""
+    bench = Workbench(pool, talent_site(courses=1))
+    purse = Purse(another_pool, bench.integration_id, Calls(), lambda: told(100, 100))
+    another_pool.close()
+
+    with spending_on("urgent") as tab, pytest.raises(BudgetSpent) as refused:
+        purse.pay()
+
+    assert (refused.value.code, refused.value.retry_after, tab.calls) == ("store_unavailable", INTERVAL, 0)
+
+
+# What it costs
+
+
+def test_what_an_account_takes_is_learnt(pool: Pool) -> None:
+    """D27: newcomers without an enrolment take four calls, one less than thought; a leaver two."""
+    bench = PortalBench(pool, an_hour=2000)
+    bench.done(hired("E-0"))
+    bench.tell(*[hired(f"E-{n}") for n in range(1, 60)])
+    bench.work()
+    bench.done(terminated("E-0"))
+    leaver, newcomer, _ = bench.budget()["costs"]
+    assert leaver == 2
+    assert 4 <= newcomer < 4.2
+
+
+def test_a_moodle_has_no_budget(pool: Pool) -> None:
+    """Nothing is counted where nothing is limited: leavers and newcomers share a batch, as ever."""
+    bench = Workbench(pool, academy())
+    bench.done(hired())
+    bench.done(terminated(), hired("E-2"))
+    assert bench.column("select count(*) from call_budget") == [0]
+    assert bench.column("select distinct state from account") == ["settled"]
