@@ -25,7 +25,7 @@ INTERVAL = timedelta(seconds=5)
 
 BATCH = 25
 """Accounts that are begun at once, at most: call by call they take long, and what is urgent must not wait for them."""
-CHECK_EVERY = timedelta(minutes=5)
+CHECK_EVERY = timedelta(minutes=1)
 FIRST_COSTS = (2.0, 5.0, 1.0)
 """What an account of each urgency is thought to cost until some were measured: a leaver, a newcomer, a reading."""
 MEMORY = 20
@@ -154,8 +154,8 @@ def admitted(standing: Standing, under_way: Sequence[int]) -> tuple[int, ...]:
 
     A batch that is begun should not end for want of calls, because what it looked up would be lost. So there must be
     room for all its calls besides those of the accounts under way that go before it or with it. An account that takes
-    more calls than there can ever be room for is begun when there is as much as there can be. While the LMS turns us away
-    it is fewer at once, so that one person whose calls alone it turns away ends up alone (D19).
+    more calls than there can ever be room for is begun when there is as much as there can be. While we are turned away
+    they are fewer at once, so that one person whose calls alone it turns away ends up alone (D19).
     """
     found = []
     promised = 0.0
