@@ -21,7 +21,11 @@ from tests.support.builders import hired, terminated
 from tests.support.portal import PortalBench
 
 HIRES, AN_HOUR, CHUNK = 10_000, 2_000, 1_000
-LEAVE_AT = (1_000, 4_000, 7_500)  # so many are hired; one leaves at once, while calls are made, and one when they are spent
+LEAVE_AT = (
+    1_000,
+    4_000,
+    7_500,
+)  # so many are hired; one leaves at once, while calls are made, and one when they are spent
 READ_AGAIN_AT = 5_000
 ASK_AT = (100, 1_000, 3_000, 5_000, 6_000, 8_000, 9_500)
 TICK, INTERVAL = timedelta(seconds=1), timedelta(seconds=5)

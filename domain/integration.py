@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -72,8 +72,19 @@ class People(_Settings):
     ] = "email"
     password: Annotated[
         Literal["lms", "preset"],
-        Field(description="The LMS makes and mails one; or `MATRICULA_PASSWORD`, to be changed at the first login."),
+        Field(
+            description="The LMS makes and mails one, or in TalentLMS a random one that people replace at the login; or"
+            " `MATRICULA_PASSWORD`, which Moodle has changed at the first login."
+        ),
     ] = "lms"  # noqa: S105 - says where passwords come from
+    key_field: Annotated[
+        str,
+        Field(
+            pattern="^(custom_field_[0-9]{1,9})?$",
+            description="TalentLMS: the custom field that holds what Moodle has in its id number, as `custom_field_3`."
+            " Without one, people are known by e-mail and user name only.",
+        ),
+    ] = ""
     fields: tuple[FieldMap, ...] = Field(
         default=(), description="The LMS's profile fields that are kept up to date from HR."
     )
@@ -92,14 +103,18 @@ class People(_Settings):
         return self
 
 
-Lms = Literal["moodle", "talentlms"]
+TALENT_ROLES = {"learner": "learner", "tutor": "instructor"}
 
 
 class Roles(_Settings):
-    """Role ids of this site; no function of Moodle lists them (contract, section 3.5)."""
+    """Roles as the LMS names them: ids of this site in Moodle, of which no function tells (contract, section 3.5)."""
 
-    learner: Annotated[str, Field(description="Role id that learners get.")] = "5"
-    tutor: Annotated[str, Field(description="Role id that tutors get.")] = "4"
+    learner: Annotated[
+        str, Field(description="What learners are: a role's id in Moodle; in TalentLMS `learner`, unless given.")
+    ] = "5"
+    tutor: Annotated[
+        str, Field(description="What tutors are: a role's id in Moodle; in TalentLMS `instructor`, unless given.")
+    ] = "4"
 
 
 class Results(_Settings):
@@ -268,7 +283,7 @@ class IntegrationSettings(_Settings):
         str,
         Field(min_length=1, max_length=100, description="One per company; events name it in `data.integration`."),
     ]
-    lms: Annotated[Lms, Field(description="The kind of LMS.")] = "moodle"
+    lms: Annotated[Literal["moodle", "talentlms"], Field(description="The kind of LMS.")] = "moodle"
     url: Annotated[
         str,
         Field(min_length=1, max_length=500, description="The site's public https address; one LMS, one integration."),
@@ -288,7 +303,7 @@ class IntegrationSettings(_Settings):
         str, Field(max_length=100, description="What the link costs a month; enabling then asks to confirm it.")
     ] = ""
     people: Annotated[People, Field(description="How a person of HR becomes a user of the LMS.")] = People()
-    roles: Annotated[Roles, Field(description="Role ids of this site; no web service lists them.")] = Roles()
+    roles: Annotated[Roles, Field(description="What learners and tutors are in the LMS.")] = Roles()
     results: Annotated[Results, Field(description="How completions become results.")]
     support: Annotated[Support, Field(description="Hosting, contacts, escalation and service level.")] = Support()
     welcome: Annotated[Welcome, Field(description="The mail at enabling.")] = Welcome()
@@ -296,6 +311,23 @@ class IntegrationSettings(_Settings):
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
     calls: Annotated[Calls, Field(description="How the calls are spent of an LMS that counts them.")] = Calls()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_roles(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("lms") == "talentlms" and isinstance(given.get("roles", {}), dict):
+            return {**given, "roles": TALENT_ROLES | given.get("roles", {})}
+        return given
+
+    @model_validator(mode="after")
+    def _fits_the_lms(self) -> "IntegrationSettings":
+        if self.lms == "moodle" and self.people.key_field:
+            raise ValueError("people.key_field is for TalentLMS; Moodle has the id number for it")
+        if self.lms == "talentlms" and {self.roles.learner, self.roles.tutor} - set(TALENT_ROLES.values()):
+            raise ValueError("roles must be learner or instructor in TalentLMS")
+        if self.lms == "talentlms" and (self.results.report or self.results.recent_report):
+            raise ValueError("results.report and results.recent_report are for Moodle; TalentLMS is read without one")
+        return self
 
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from domain.errors import ProvisioningError
 
@@ -393,8 +393,9 @@ class LmsGateway(Protocol):
         """
 
 
+@runtime_checkable
 class UnitGateway(LmsGateway, Protocol):
-    """An LMS whose results are read unit by unit, and which counts our calls."""
+    """An LMS whose results are read unit by unit, and which counts our calls; `isinstance` tells it from others."""
 
     def roster(self, course_id: str) -> Roster:
         """Everybody in the course; one call."""

@@ -1,17 +1,21 @@
 """The one place that turns an integration's address and token into a gateway."""
 
 from collections.abc import Callable
-from datetime import timedelta, tzinfo
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
-from lms.calls import CallRecord
+from lms.calls import OnCall
 from lms.moodle import MoodleGateway
 from lms.moodle_probe import MoodleProbe
 from lms.talentlms import TalentGateway
+from lms.talentlms_probe import TalentProbe
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
+
+Probe = MoodleProbe | TalentProbe
 
 
 class Gateways:
@@ -36,23 +40,43 @@ class Gateways:
     ) -> None:
         self._client.close()
 
-    def open(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> LmsGateway:
-        """The gateway to the LMS at `url`; nothing is called yet."""
-        return MoodleGateway(self._client, url, token, on_call=on_call)
-
-    def portal(
+    def open(
         self,
-        url: str,
-        key: Secret,
-        on_call: Callable[[CallRecord], None] = lambda _: None,
-        *,
-        budget: Callable[[], None],
-        zone: tzinfo,
-        at_once: int,
-    ) -> TalentGateway:
-        """The gateway to the TalentLMS portal at `url`, which counts our calls; nothing is called yet."""
-        return TalentGateway(self._client, url, key, on_call=on_call, budget=budget, zone=zone, at_once=at_once)
+        settings: IntegrationSettings,
+        token: Secret,
+        on_call: OnCall | None = None,
+        budget: Callable[[], None] = lambda: None,
+    ) -> LmsGateway:
+        """
+        The gateway to the integration's LMS, a UnitGateway where that is a portal; nothing is called yet.
 
-    def probe(self, url: str, token: Secret, on_call: Callable[[CallRecord], None] = lambda _: None) -> MoodleProbe:
+        Args:
+            budget: Called before every call that the LMS counts; may raise LmsThrottled, and then nothing is sent.
+        """
+        if settings.lms == "moodle":
+            return MoodleGateway(self._client, settings.url, token, on_call=on_call)
+        return TalentGateway(
+            self._client,
+            settings.url,
+            token,
+            on_call=on_call,
+            budget=budget,
+            zone=settings.zone(),
+            key_field=settings.people.key_field,
+            at_once=settings.calls.concurrent,
+        )
+
+    def probe(
+        self,
+        settings: IntegrationSettings,
+        token: Secret,
+        on_call: OnCall | None = None,
+        budget: Callable[[], None] = lambda: None,
+    ) -> Probe:
         """The same with what a self-check asks besides."""
-        return MoodleProbe(self._client, url, token, on_call=on_call)
+        if settings.lms == "moodle":
+            return MoodleProbe(self._client, settings.url, token, on_call=on_call)
+        zone, key_field = settings.zone(), settings.people.key_field
+        return TalentProbe(
+            self._client, settings.url, token, on_call=on_call, budget=budget, zone=zone, key_field=key_field
+        )

@@ -43,7 +43,15 @@ from lms import talentlms_records as records
 from lms import talentlms_results as results
 from lms.batches import one_by_one
 from lms.calls import OnCall
-from lms.talentlms_answers import Category, CourseOfUser, CourseRecord, SiteInfo, StatusInCourse, UserRecord
+from lms.talentlms_answers import (
+    Category,
+    CourseOfUser,
+    CourseRecord,
+    GroupRecord,
+    SiteInfo,
+    StatusInCourse,
+    UserRecord,
+)
 from lms.talentlms_calls import Arguments, TalentCalls, is_lost_in_paths
 from lms.talentlms_fields import Days, Fields, Remembered
 from lms.texts import check_echo, is_id, is_sendable, problem_of_ids
@@ -52,7 +60,7 @@ from runtime.secrets import Secret
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Found = TypeVar("Found")
-Row = TypeVar("Row", CourseRecord, Category)
+Row = TypeVar("Row", CourseRecord, Category, GroupRecord)
 
 AT_ONCE = 4
 PAGE_SIZE = 1000
@@ -106,13 +114,14 @@ class TalentGateway:
     ) -> Sequence[LmsUser]:
         asked = [value for value in dict.fromkeys(values) if _can_exist(by, value)]
         if by != "external_key":
-            found = [user for user in self._all(asked, partial(self._find, by)) if user is not None]
+            found = self._all(asked, partial(self._find, by))
         elif self._key_field:
             ids = dict.fromkeys(user_id for some in self._all(asked, self._holders) for user_id in some)
-            found = [user for user in self._all(list(ids), partial(self._find, "user_id")) if user is not None]
+            found = self._all(list(ids), partial(self._find, "user_id"))
         else:
             return []
-        return [user for user in found if getattr(user, by) in asked]
+        # Two spellings of an address may bring one user, and one spelling somebody with the other.
+        return [user for user in dict.fromkeys(found) if user is not None and getattr(user, by) in asked]
 
     def find_by_email_any_case(self, email: str) -> Sequence[LmsUser]:
         for spelling in dict.fromkeys((email, email.lower())):

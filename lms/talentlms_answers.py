@@ -222,6 +222,7 @@ def _only(answer: Any) -> Any:
 SITE = TypeAdapter(SiteInfo)
 RATE = TypeAdapter(RateLimit)
 USER = TypeAdapter(UserRecord)
+USERS = TypeAdapter(list[UserRecord])
 USER_COURSES = TypeAdapter(UserWithCourses)
 FOUND = TypeAdapter(Annotated[dict[str, FoundUser], BeforeValidator(_none_is_no_list)])
 STATUS_SET = TypeAdapter(StatusSet)

@@ -59,6 +59,14 @@ ENDINGS: Mapping[str, Meaning] = {"is not a valid email": (NeedsAttention, "emai
 STATUSES: Mapping[int, Meaning] = {401: (HoldIntegration, "token_refused"), 403: (HoldIntegration, "api_off")}
 UNNAMED: Meaning = (NeedsAttention, "lms_rejected")
 
+# Words that begin a sentence or are the portal's own; any other word with a capital may be somebody's name.
+_ORDINARY = re.compile(
+    "a|account|an|api|branch(es)?|cannot|categor(y|ies)|courses?|domain|email|fields?|groups?|id|instructor|invalid|it|key|"
+    "learner|limit|login|maximum|no|not|operation|password|plan|please|portal|role|sorry|status|that|the|there|this|"
+    "units?|users?|you|your",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
 _ADDRESS = re.compile(r"\S+@\S+")
 _MARKUP = re.compile(r"<[^>]*>|[\x00-\x1f\x7f]")
 MOST_KEPT = 200
@@ -98,12 +106,21 @@ def _meaning(key: str, status: int) -> Meaning:
 
 
 def without_data(message: str, sent: Mapping[str, str]) -> str:
-    """The message with what was sent replaced by its name, and no address or markup, in at most 200 characters."""
+    """
+    The message as staff may read it anywhere, in at most 200 characters.
+
+    What was sent is replaced by its name; addresses, markup and what may be a name are left out.
+    """
     message = unescape(message)
     for name, value in sorted(sent.items(), key=lambda item: -len(item[1])):
         if value:
             message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"({name})", message, flags=re.IGNORECASE)
-    return _ADDRESS.sub("(address)", _MARKUP.sub(" ", message)).strip()[:MOST_KEPT]
+    message = _ADDRESS.sub("(address)", _MARKUP.sub(" ", message))
+    return _WORD.sub(lambda word: word[0] if _is_ordinary(word[0]) else "…", message).strip()[:MOST_KEPT]
+
+
+def _is_ordinary(word: str) -> bool:
+    return word == word.lower() or _ORDINARY.fullmatch(word) is not None
 
 
 def _message(answer: Any) -> str | None:

@@ -75,7 +75,7 @@ def as_regraded(news: Mapping[str, Sequence[TimelineEntry]], since: datetime | N
     """
     dated = [(entry, entry.unix_timestamp) for entries in news.values() for entry in entries]
     fresh = [entry for entry, at in dated if at is not None and (since is None or at > since)]
-    newest = max((at for _, at in dated if at is not None), default=since)
+    newest = max((at for at in (since, *(at for _, at in dated)) if at is not None), default=None)
     users = frozenset(entry.user_id for entry in fresh if entry.user_id.isdigit())
     return Regraded(users, newest, all(_reach(entries, since) for entries in news.values()))
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from db.configuration import IntegrationRow, bound_to
 from domain.errors import HoldIntegration
+from domain.integration import IntegrationSettings
 from domain.lms import LmsGateway
 from lms.opening import Gateways
 from lms.read_only import ReadOnly
@@ -25,7 +26,7 @@ def lms_of(settings: Settings, integration: IntegrationRow) -> Iterator[LmsGatew
     """
     token = token_of(settings, integration)
     with Gateways(allow_private=settings.allow_private_lms, deadline=DEADLINE) as gateways:
-        yield gateways.open(integration.url, token)
+        yield gateways.open(IntegrationSettings.model_validate(integration.settings), token)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ In process, for tests (`Request` in, `Response` out):
     site = talent_site(courses=20, groups=20, users=[{"login": "ann", "custom_field_1": "E-1"}])
     response = site(Request("GET", "/api/v1/users/username:ann", headers={"Authorization": basic(API_KEY)}))
 
-Over HTTP: `with serve(site) as url:` (simulators.server), or `python -m simulators.server --lms moodle --demo-courses 20`.
+Over HTTP: `with serve(site) as url:` (simulators.server), or `python -m simulators.server --lms talentlms`.
 Faults: `site.faults.add(Fault("core_user_create_users", nth=1, commit="before", close="reset"))`.
 What happened: `site.ledger.effects("user created")`, `site.ledger.calls()`.
 People learning: `Learners(site).complete("E-1", "C001", grade=90); site.run_cron()` in Moodle,

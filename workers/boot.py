@@ -20,9 +20,9 @@ from db.accounts import Integration
 from db.configuration import bound_to
 from db.pool import Pool, open_pool
 from domain.errors import HoldIntegration
+from domain.lms import Allowance, UnitGateway
 from domain.recovery import RecoveryPolicy
-from lms.calls import CallRecord
-from lms.opening import Gateways
+from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
@@ -66,14 +66,14 @@ class Sites:
                 self._open[integration.integration_id] = known
         return known[1]
 
-    def subject(self, integration: Integration, asked: Asked) -> Subject:
+    def subject(self, integration: Integration, asked: Asked) -> Subject[Probe]:
         """The integration as the self-check looks at it; nothing is called yet."""
         password = self._password(integration)
         return Subject(
             integration.url,
             integration.settings,
             lambda: self._gateways.probe(
-                integration.url,
+                integration.settings,
                 self._unsealed(integration, integration.token_sealed, "token"),
                 lambda call: asked.meter.count(call.function, call.code, call.items),
             ),
@@ -83,25 +83,22 @@ class Sites:
         )
 
     def _opened(self, integration: Integration) -> Site:
-        meter, password = CallMeter(), self._password(integration)
+        meter = CallMeter()
         token = self._unsealed(integration, integration.token_sealed, "token")
 
-        def count(call: CallRecord) -> None:
-            meter.count(call.function, call.code, call.items)
+        def ask() -> Allowance:
+            assert isinstance(gateway, UnitGateway)  # noqa: S101 - nobody else asks to be paid
+            return gateway.allowance()
 
-        if integration.settings.lms == "moodle":
-            return Site(integration, self._gateways.open(integration.url, token, count), meter, password)
-        calls = integration.settings.calls
-        purse = Purse(self._pool, integration.integration_id, calls, lambda: portal.allowance())
-        portal = self._gateways.portal(
-            integration.url,
+        purse = Purse(self._pool, integration.integration_id, integration.settings.calls, ask)
+        gateway = self._gateways.open(
+            integration.settings,
             token,
-            count,
-            budget=purse.pay,
-            zone=integration.settings.zone(),
-            at_once=calls.concurrent,
+            lambda call: meter.count(call.function, call.code, call.items),
+            purse.pay,
         )
-        return Site(integration, portal, meter, password, purse)
+        counted = isinstance(gateway, UnitGateway)
+        return Site(integration, gateway, meter, self._password(integration), purse if counted else None)
 
     def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -27,7 +28,7 @@ class Asked:
     meter: CallMeter = field(default_factory=CallMeter)
 
 
-OpenSubject = Callable[[Integration, Asked], Subject]
+OpenSubject = Callable[[Integration, Asked], Subject[Any]]
 
 
 def check_up(*, pool: Pool, subject: OpenSubject, rules: WorkRules, allow_private: bool) -> None:

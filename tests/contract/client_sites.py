@@ -1,6 +1,7 @@
 """The systems that the port's conformance suite runs against, seeded alike and made to fail alike."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -43,10 +44,48 @@ FUNCTIONS = {
 }
 
 
+@dataclass(frozen=True)
+class Words:
+    """
+    What the systems say differently, and the port lets them.
+
+    Attributes:
+        unset: The profile fields of somebody who has none.
+        grade: What becomes of a grade of 84 for a whole course.
+        fire, law: Code, short name and title of the two courses.
+        fields: The short names of `PROFILE` there.
+        own_user: The token belongs to a user.
+    """
+
+    role: str
+    unset: dict[str, str]
+    username_taken: str
+    email_taken: str
+    grade: Decimal | None
+    fire: tuple[str, str, str]
+    law: tuple[str, str, str]
+    fields: dict[str, str]
+    own_user: bool
+
+
+MOODLE = Words(
+    role="5",
+    unset={"payroll_enabled": "0"},
+    username_taken="lms_rejected",
+    email_taken="lms_rejected",
+    grade=Decimal(84),
+    fire=("C-FIRE", "FIRE", "Fire & Safety"),
+    law=("LAW", "LAW", "Law"),
+    fields={field.shortname: field.shortname for field in PROFILE},
+    own_user=True,
+)
+
+
 class Stand(Protocol):
-    """A system with the two courses above and nobody in it, and the ways to disturb it."""
+    """A system with two courses, a hidden one among them, and nobody in it, and the ways to disturb it."""
 
     gateway: LmsGateway
+    words: Words
 
     def add_group(self, course_id: str, key: str) -> None:
         """The course has a group of this key, with nobody in it."""
@@ -74,6 +113,8 @@ class Stand(Protocol):
 
 
 class FakeStand:
+    words = MOODLE
+
     def __init__(self) -> None:
         courses = [
             LmsCourse(
@@ -120,6 +161,8 @@ class FakeStand:
 class MoodleStand:
     """Moodle's gateway on a simulated site, in one process."""
 
+    words = MOODLE
+
     def __init__(self, release: str = "4.4", **site: Any) -> None:
         self.site = moodle_site(courses=COURSES, token=TOKEN, release=release, **site)
         self.records: list[CallRecord] = []
@@ -152,13 +195,6 @@ class MoodleStand:
 
     def accounts_made(self) -> int:
         return len(self.site.ledger.effects("user created"))
-
-
-STANDS: dict[str, Callable[[], Stand]] = {
-    "fake": FakeStand,
-    "moodle-4.4": MoodleStand,
-    "moodle-4.5": lambda: MoodleStand("4.5"),
-}
 
 
 def moodle_gateway(site: MoodleSite, on_call: Callable[[CallRecord], None] | None = None) -> MoodleGateway:

@@ -48,7 +48,7 @@ def told(remaining: int, limit: int) -> Allowance:
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_two_processes_share_an_hour_and_never_exceed_it(pool: Pool, another_pool: Pool, purpose: Any) -> None:
     """I7, D27: eight threads of two processes, all at once, to the last call and not one more."""
-    bench = Workbench(pool, talent_site(courses=1))
+    bench = Workbench(pool, talent_site(courses=1), lms="talentlms")
     calls = Calls(burst=200)
     purses = [Purse(some, bench.integration_id, calls, lambda: told(90, 100)) for some in (pool, another_pool)]
     spent: list[BudgetSpent] = []
@@ -371,7 +371,7 @@ def test_a_portal_that_does_not_say_what_is_left_is_not_called(pool: Pool) -> No
 
 def test_while_our_own_store_is_away_nothing_is_paid_for(pool: Pool, another_pool: Pool) -> None:
     """C2: no call is made, the batch stops, and no attempt is held against anybody."""
-    bench = Workbench(pool, talent_site(courses=1))
+    bench = Workbench(pool, talent_site(courses=1), lms="talentlms")
     purse = Purse(another_pool, bench.integration_id, Calls(), lambda: told(100, 100))
     another_pool.close()
 

@@ -150,7 +150,7 @@ def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
 
 def failure_of(gateways: Gateways, url: str) -> ProvisioningError:
     with pytest.raises(ProvisioningError) as raised:
-        gateways.open(url, Secret(TOKEN)).courses()
+        gateways.open(settings(url=url), Secret(TOKEN)).courses()
     return raised.value
 
 

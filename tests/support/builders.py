@@ -140,10 +140,6 @@ def settings(**chosen: Any) -> IntegrationSettings:
     return IntegrationSettings.model_validate(needed | chosen)
 
 
-PORTAL = {"lms": "talentlms", "roles": {"learner": "learner", "tutor": "instructor"}}
-"""What is chosen for an integration with a TalentLMS portal."""
-
-
 def lms_courses() -> list[LmsCourse]:
     """
     The courses above, as the port tells them.

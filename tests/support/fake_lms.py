@@ -68,6 +68,10 @@ class FakeLms:
     ("join", user id, course id, group key).
     """
 
+    # How a taken user name and a taken address are refused, and whether a checkbox that nobody has set is told.
+    taken = ("lms_rejected", "lms_rejected")
+    shows_checkboxes = True
+
     def __init__(
         self,
         users: Iterable[LmsUser] = (),
@@ -170,8 +174,9 @@ class FakeLms:
         taken = {user.username for user in self.users.values()}, {user.email.lower() for user in self.users.values()}
         if not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in new.custom):
             raise NeedsAttention("text_invalid")
-        if new.username in taken[0] or new.email.lower() in taken[1]:
-            raise NeedsAttention("lms_rejected")
+        for code, is_taken in zip(self.taken, (new.username in taken[0], new.email.lower() in taken[1]), strict=True):
+            if is_taken:
+                raise NeedsAttention(code)
         user_id = str(max((int(user_id) for user_id in self.users), default=100) + 1)
         made = LmsUser(user_id, new.username, new.email, new.external_key, new.first_name, new.last_name)
         self.users[user_id] = replace(made, custom=self._custom({}, new.custom))
@@ -190,7 +195,8 @@ class FakeLms:
 
     def _custom(self, held: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, str]:
         """What the profile shows afterwards: what is set, and every checkbox."""
-        values = {name: "0" for name, field in self.profile.items() if field.kind == "checkbox"} | dict(held)
+        boxes = [name for name, field in self.profile.items() if field.kind == "checkbox"]
+        values = (dict.fromkeys(boxes, "0") if self.shows_checkboxes else {}) | dict(held)
         for name, value in sent.items():
             field = self.profile.get(name)
             if field is not None:
@@ -206,12 +212,17 @@ class FakeLms:
         self.effects.append(("enrol", enrolment.user_id, enrolment.course_id))
 
     def _join(self, membership: Membership) -> None:
+        if Pair(membership.user_id, membership.course_id) in self.enrolments:
+            self._enter(membership)
+            return
+        self._user(membership.user_id)
+        raise NeedsAttention("not_in_course")
+
+    def _enter(self, membership: Membership) -> None:
+        self._user(membership.user_id)
         members = self.groups.get((membership.course_id, membership.group_key))
         if members is None:
             raise NeedsAttention("group_unknown")
-        self._user(membership.user_id)
-        if Pair(membership.user_id, membership.course_id) not in self.enrolments:
-            raise NeedsAttention("not_in_course")
         if membership.user_id not in members:
             members.add(membership.user_id)
             self.effects.append(("join", membership.user_id, membership.course_id, membership.group_key))

@@ -21,7 +21,7 @@ class PortalBench(Workbench):
     def __init__(self, pool: Pool, *, an_hour: int = 100, wrong_by: float = 0, **chosen: Any) -> None:
         self.clock = MovableClock(wrong_by)
         self.site: TalentSite = talent_site(clock=self.clock, courses=3, settings=Settings(calls_per_hour=an_hour))
-        super().__init__(pool, self.site, **chosen)
+        super().__init__(pool, self.site, lms="talentlms", **chosen)
 
     def pass_time(self, **span: float) -> None:
         super().pass_time(**span)

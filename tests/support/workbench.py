@@ -25,17 +25,18 @@ from db.inbox import store
 from db.pool import Pool, transaction
 from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
-from domain.lms import LmsGateway
+from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
+from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
 from lms.talentlms import TalentGateway
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import MoodleSite, moodle_site
-from simulators.talentlms import TalentSite
+from simulators.talentlms import API_KEY, TalentSite
 from tests.contract.simulator_transport import transport
-from tests.support.builders import COURSES, PORTAL, TENANT, Event, as_bytes, settings
+from tests.support.builders import COURSES, TENANT, Event, as_bytes, settings
 from workers.apply import apply_events
 from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
@@ -49,7 +50,7 @@ KEY = base64.b64decode("A" * 43 + "=")
 TOKEN = "canary-token-0c4e"
 
 Row = dict[str, Any]
-AnyLms = LmsGateway | MoodleSite | TalentSite
+Lms = LmsGateway | MoodleSite | TalentSite
 
 PASS_TIME = """
     update account set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s,
@@ -92,7 +93,8 @@ class Workbench:
     def __init__(
         self,
         pool: Pool,
-        lms: AnyLms,
+        lms: Lms,
+        /,
         *,
         password: str | None = None,
         batch: int = 100,
@@ -107,8 +109,7 @@ class Workbench:
         self._meters: dict[int, CallMeter] = {}
         self.purses: dict[int, Purse] = {}
         self._password = Secret(password) if password else None
-        kind = PORTAL if isinstance(lms, TalentSite) else {}
-        self.integration_id = self.add(lms, settings(**kind | chosen), active=active)
+        self.integration_id = self.add(lms, settings(**chosen), active=active)
 
     @staticmethod
     def work_rules(dice: float = 0.5, batch: int = 100) -> WorkRules:
@@ -117,7 +118,7 @@ class Workbench:
         """
         return WorkRules(Timing(), RecoveryPolicy(), lambda: dice, lambda: False, batch)
 
-    def add(self, lms: AnyLms, wanted: IntegrationSettings, *, active: bool = True) -> int:
+    def add(self, lms: Lms, wanted: IntegrationSettings, *, active: bool = True) -> int:
         """
         Another integration of the tenant, on its own LMS.
         """
@@ -125,35 +126,37 @@ class Workbench:
             found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, key=KEY)
         self._meters[found] = CallMeter()
         if isinstance(lms, TalentSite):
-            self._open_portal(found, lms, wanted)
-        else:
-            self._gateways[found] = self._gateway(lms, self._meters[found]) if isinstance(lms, MoodleSite) else lms
+            self.purses[found] = Purse(self.pool, found, wanted.calls, lambda: self._portal(found).allowance())
+        self._gateways[found] = self._gateway(lms, found, wanted)
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, site: MoodleSite, meter: CallMeter) -> MoodleGateway:
-        client = httpx.Client(transport=transport(site), timeout=30)
-        return MoodleGateway(
-            client,
-            site.settings.url,
-            Secret(TOKEN),
-            on_call=lambda call: meter.count(call.function, call.code, call.items),
-        )
+    def _gateway(self, lms: Lms, integration_id: int, wanted: IntegrationSettings) -> LmsGateway:
+        if not isinstance(lms, MoodleSite | TalentSite):
+            return lms
+        client = httpx.Client(transport=transport(lms), timeout=30)
 
-    def _open_portal(self, found: int, site: TalentSite, wanted: IntegrationSettings) -> None:
-        meter = self._meters[found]
-        purse = Purse(self.pool, found, wanted.calls, lambda: portal.allowance())
-        portal = TalentGateway(
-            httpx.Client(transport=transport(site), timeout=30),
-            site.settings.url,
-            Secret(site.key),
-            on_call=lambda call: meter.count(call.function, call.code, call.items),
-            budget=purse.pay,
+        def count(call: CallRecord) -> None:
+            self._meters[integration_id].count(call.function, call.code, call.items)
+
+        if isinstance(lms, MoodleSite):
+            return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
+        return TalentGateway(
+            client,
+            wanted.url,
+            Secret(API_KEY),
+            on_call=count,
+            budget=self.purses[integration_id].pay,
             zone=wanted.zone(),
+            key_field=wanted.people.key_field,
             at_once=wanted.calls.concurrent,
         )
-        self._gateways[found], self.purses[found] = portal, purse
+
+    def _portal(self, integration_id: int) -> UnitGateway:
+        gateway = self._gateways[integration_id]
+        assert isinstance(gateway, UnitGateway)
+        return gateway
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id

@@ -134,3 +134,42 @@ def test_settings_hold_no_secret() -> None:
     fields = json.dumps(IntegrationSettings.model_json_schema()).lower()
 
     assert "token" not in fields.replace("the token is kept apart, sealed", "")
+
+
+def test_a_portal_has_its_own_usual_roles() -> None:
+    """R186: also when only one of them is named."""
+    portal = SMALLEST | {"lms": "talentlms"}
+    chosen = [portal, portal | {"roles": {}}, portal | {"roles": {"tutor": "learner"}}]
+    roles = [IntegrationSettings.model_validate(one).roles for one in chosen]
+    assert [(one.learner, one.tutor) for one in roles] == [("learner", "instructor")] * 2 + [("learner", "learner")]
+    assert IntegrationSettings.model_validate(SMALLEST).roles.learner == "5"
+
+
+def test_settings_survive_being_stored() -> None:
+    for lms in ("moodle", "talentlms"):
+        chosen = IntegrationSettings.model_validate(SMALLEST | {"lms": lms})
+        assert IntegrationSettings.model_validate(json.loads(chosen.model_dump_json())) == chosen
+
+
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ({"people": {"key_field": "custom_field_3"}}, "key_field"),
+        ({"lms": "talentlms", "roles": {"learner": "5"}}, "roles"),
+        (
+            {"lms": "talentlms", "results": {"pass_outcome": "C", "fail_outcome": "NYC", "report": "12"}},
+            "results.report",
+        ),
+        (
+            {"lms": "talentlms", "results": {"pass_outcome": "C", "fail_outcome": "NYC", "recent_report": "12"}},
+            "results.report",
+        ),
+    ],
+)
+def test_what_the_other_lms_has_is_refused(chosen: dict[str, Any], says: str) -> None:
+    assert says in problem(**chosen)[1]
+
+
+@pytest.mark.parametrize("key_field", ["3", "custom_field_", "custom_field_3 ", "employee_number"])
+def test_the_keys_field_is_a_custom_field(key_field: str) -> None:
+    assert problem(lms="talentlms", people={"key_field": key_field})[0] == "people.key_field"
