@@ -6,7 +6,6 @@ from datetime import timedelta
 from domain.errors import (
     BudgetSpent,
     HoldIntegration,
-    LmsThrottled,
     NeedsAttention,
     ProvisioningError,
     TransientFailure,
@@ -85,17 +84,9 @@ def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:
     return bound * dice
 
 
-def after_stop(stop: ProvisioningError, *, dice: float, policy: RecoveryPolicy) -> timedelta:
+def after_stop(stop: ProvisioningError) -> timedelta:
     """
-    How long work waits that was begun, and not done because something stopped us as a whole.
-
-    Mostly not at all: it goes on when the site lets us. What was turned away goes behind what was not tried yet, each
-    piece by its own dice, because it may be one of them alone that is turned away (D19).
+    How long work waits that was begun, and not done because something stopped us as a whole: until there are calls for
+    it, where those were what it lacked. Otherwise not at all, since it goes on when the site lets us.
     """
-    match stop:
-        case BudgetSpent():
-            return stop.retry_after or timedelta(0)
-        case LmsThrottled():
-            return policy.settle_doubt * dice
-        case _:
-            return timedelta(0)
+    return stop.retry_after or timedelta(0) if isinstance(stop, BudgetSpent) else timedelta(0)

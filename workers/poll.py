@@ -315,10 +315,8 @@ class _Poll:
             else:
                 note_site(work, self._integration, error, self._rules)
             work.count_calls(self._site.meter.drain())
-            later = after_stop(error, dice=0, policy=self._rules.policy)
-            ResultStore(db, self._integration.integration_id).end(
-                self._cursor.token, wait=PUT_OFF if isinstance(error, NeedsAttention) else later, run=self._run
-            )
+            wait = PUT_OFF if isinstance(error, NeedsAttention) else after_stop(error)
+            ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=wait, run=self._run)
         log.warning("poll put off", integration_id=self._integration.integration_id, code=error.code)
 
     def _problem(self, db: Db, problem: NeedsAttention) -> None:

@@ -50,6 +50,7 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
         placements, trouble = _with_courses(site, pool, accounts, placements)
         batch = Batch(site, pool, rules, accounts, placements)
         batch.stop = trouble
+        tab.before = batch.renew  # one call each for many people may outlast a lease
         goes_on = _bring(batch, tab)
     crashpoint("user.before_hint")
     return goes_on

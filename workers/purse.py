@@ -23,10 +23,16 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Tab:
-    """What calls are being made for, and how many were paid."""
+    """
+    What calls are being made for, and how many were paid.
+
+    Attributes:
+        before: What has to be so before each call; raises when it is not.
+    """
 
     purpose: Purpose
     calls: int = 0
+    before: Callable[[], None] = lambda: None
 
 
 _TAB: ContextVar[Tab | None] = ContextVar("tab", default=None)
@@ -67,6 +73,7 @@ class Purse:
             ProvisioningError: The hour is over, and the LMS does not say what the next one brings.
         """
         tab = _TAB.get() or Tab("provisioning")
+        tab.before()
         if self._paid(tab):
             return
         self.known()

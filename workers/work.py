@@ -57,8 +57,9 @@ class Work:
             if self.stop is None:
                 self.settle(account)
             else:
-                wait = after_stop(self.stop, dice=self.rules.dice(), policy=self.rules.policy)
-                self.ends[account.account_id] = AccountEnd(account, "due", wait=wait, burnt=False, doubt=account.doubt)
+                self.ends[account.account_id] = AccountEnd(
+                    account, "due", wait=after_stop(self.stop), burnt=False, doubt=account.doubt
+                )
         for account_id, end in self.ends.items():
             end.applied = self.applied.get(account_id)
         return list(self.ends.values())

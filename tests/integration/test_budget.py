@@ -2,6 +2,7 @@
 The calls of a portal that counts them: never more than it allows, the most urgent first, and nobody sleeps on a limit.
 """
 
+import json
 import random
 import threading
 from collections import Counter
@@ -11,17 +12,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from db.accounts import WorkStore
 from db.budget import BudgetStore
+from db.people import PeopleViews, Subject
 from db.pool import Pool, open_pool, transaction
 from db.schedule import due_scopes
 from domain.budget import INTERVAL, PURPOSES, keeps
 from domain.errors import BudgetSpent
 from domain.integration import Calls
 from domain.lms import Allowance
+from ops.cli.main import app
+from runtime.secrets import new_key
+from runtime.settings import Timing
 from simulators.faults import Fault
 from simulators.talentlms import talent_site
-from tests.support.builders import enrolled, hired, hires, terminated
+from tests.support.builders import TENANT, enrolled, hired, hires, terminated
 from tests.support.portal import PortalBench
 from tests.support.workbench import Workbench, academy
 from workers.purse import Purse, spending_on
@@ -381,6 +388,27 @@ def test_while_our_own_store_is_away_nothing_is_paid_for(pool: Pool, another_poo
     assert (refused.value.code, refused.value.retry_after, tab.calls) == ("store_unavailable", INTERVAL, 0)
 
 
+def test_nothing_more_is_sent_for_people_whom_somebody_else_has_by_now(pool: Pool) -> None:
+    """B5: a batch of calls one by one looks before each of them whether it may still act."""
+    bench = PortalBench(pool, calls={"concurrent": 1})
+    bench.rules = replace(bench.rules, timing=replace(Timing(), lease=timedelta(seconds=0)))
+    with transaction(pool) as db:
+        integration = WorkStore(db, bench.integration_id).integration()
+    assert integration is not None
+    meter = bench.open_site(integration).meter
+    counted = meter.count
+
+    def overtaken(function: str, outcome: str, items: int) -> None:
+        counted(function, outcome, items)
+        if function == "usersignup":
+            bench.run("update account set lease_token = lease_token + 1000, lease_until = now() + interval '1 minute'")
+
+    meter.count = overtaken  # type: ignore[method-assign]
+    bench.done(*[hired(f"E-{n}") for n in range(1, 6)])
+
+    assert len(bench.site.ledger.effects("user created")) == 1
+
+
 # What it costs
 
 
@@ -394,6 +422,49 @@ def test_what_an_account_takes_is_learnt(pool: Pool) -> None:
     leaver, newcomer, _ = bench.budget()["costs"]
     assert leaver == 2
     assert 4 <= newcomer < 4.2
+
+
+def test_status_says_what_is_left_what_waits_and_until_when(pool: Pool, database_url: str) -> None:
+    """D27, I9: for people and for machines; nothing of it where no calls are counted."""
+    environment = {"DATABASE_URL": database_url, "AMQP_URL": "amqp://127.0.0.1:9", "MATRICULA_KEY": new_key()}
+
+    def status(*options: str) -> str:
+        return CliRunner().invoke(app, ["status", *options], env=environment).stdout
+
+    bench = PortalBench(pool)
+    assert "calls left" not in status()
+    bench.tell(*[hired(f"E-{n}") for n in range(1, 62)])
+    bench.work()
+
+    left, waiting = bench.budget()["hour_left"], bench.waiting()
+    shown = status()
+    assert f"{left} of 100" in shown
+    assert f"{waiting} people, enrolments" in shown
+    [told] = json.loads(status("--json"))["integrations"]
+    [queue] = told["calls"]["queues"]
+    assert (told["calls"]["limit"], queue["purpose"], queue["accounts"]) == (100, "provisioning", waiting)
+    said = timedelta(seconds=queue["done_in"])
+    assert abs(bench.drain() - said) < said * 0.2
+
+    assert "nothing" in status()
+    bench.set_state("paused")
+    assert "calls left" not in status()
+
+
+def test_why_says_until_when_somebody_waits_for_calls(pool: Pool) -> None:
+    """D27"""
+    bench = PortalBench(pool)
+    bench.tell(*[hired(f"E-{n}") for n in range(1, 62)])
+    bench.work()
+    who = Subject(TENANT, bench.column("select employee_key from account where state = 'due'")[0], None)
+
+    def verdict() -> str:
+        with transaction(pool) as db:
+            return PeopleViews(db).explain(who, None)[0].verdict
+
+    assert "calls of this hour are used up; its turn comes after" in verdict()
+    bench.drain()
+    assert verdict() == "The account is as HR wants it."
 
 
 def test_a_moodle_has_no_budget(pool: Pool) -> None:
