@@ -73,13 +73,19 @@ class Purse:
             ProvisioningError: The hour is over, and the LMS does not say what the next one brings.
         """
         tab = _TAB.get() or Tab("provisioning")
-        tab.before()
-        if self._paid(tab):
-            return
-        self.known()
-        if not self._paid(tab):
+        try:
+            tab.before()
+            if self._paid(tab):
+                return
+            self.known()
+            if self._paid(tab):
+                return
             # Read again: somebody else may have taken the last call since.
-            raise BudgetSpent("calls_spent", tab.purpose, self.known().wait(tab.purpose))
+            wait = self.known().wait(tab.purpose)
+        except StoreUnavailable as error:
+            # What cannot be paid for is not made, and that is nobody's fault (C2).
+            raise BudgetSpent(error.code, error.detail, INTERVAL) from None
+        raise BudgetSpent("calls_spent", tab.purpose, wait)
 
     def known(self) -> Standing:
         """
@@ -104,22 +110,23 @@ class Purse:
         """
         What stopped us, seen in the light of what is left.
 
-        An LMS that turns us away is left in peace by everybody at once, and asked what is left. Where that is nothing,
-        the hour was spent by us or by others, and nothing is wrong; otherwise we called too fast.
+        An LMS that turns us away is left in peace by everybody at once. Unless it says for how long, it is asked what
+        is left. Where that is nothing, the hour was spent by us or by others, and nothing is wrong; otherwise we called
+        too fast.
         """
         if not isinstance(stop, LmsThrottled) or isinstance(stop, BudgetSpent):
             return stop
         with transaction(self._pool) as db:
             self._store(db).slow_down()
         log.warning("calls turned away", integration_id=self._integration_id)
+        if stop.retry_after is not None:
+            return stop
         try:
             told = self._ask()
         except ProvisioningError:
             return stop
         standing = self._correct(told, recover=told.remaining <= 0)
-        if standing.spent(purpose) and stop.retry_after is None:
-            return BudgetSpent("calls_spent", purpose, standing.wait(purpose))
-        return stop
+        return BudgetSpent("calls_spent", purpose, standing.wait(purpose)) if standing.spent(purpose) else stop
 
     def learn(self, db: Db, tab: Tab, accounts: int) -> None:
         """So many accounts were done with the calls on the tab."""
@@ -130,12 +137,8 @@ class Purse:
         return BudgetStore(db, self._integration_id)
 
     def _paid(self, tab: Tab) -> bool:
-        try:
-            with transaction(self._pool) as db:
-                paid = self._store(db).pay(tab.purpose, self._calls)
-        except StoreUnavailable as error:
-            # What cannot be paid for is not made, and that is nobody's fault (C2).
-            raise BudgetSpent(error.code, error.detail, INTERVAL) from None
+        with transaction(self._pool) as db:
+            paid = self._store(db).pay(tab.purpose, self._calls)
         if paid:
             with self._lock:
                 tab.calls += 1

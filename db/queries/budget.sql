@@ -48,8 +48,9 @@ from integration i
 where b.integration_id = %(integration_id)s and i.integration_id = b.integration_id;
 
 -- name: slow_down
--- The LMS turned us away: nobody calls for an interval, and everybody at half the pace from then on.
-update call_budget set crowded_until = now() + %(interval)s, slowed = least(slowed + 1, 2)
+-- The LMS turned us away: nobody calls for an interval, and everybody at half the pace from then on. What it told before
+-- counts no more.
+update call_budget set crowded_until = now() + %(interval)s, slowed = least(slowed + 1, 2), checked_at = 'epoch'
 where integration_id = %(integration_id)s;
 
 -- name: learn
