@@ -100,6 +100,14 @@ class Purse:
             standing = self._correct(self._ask(), recover=True)
         return standing
 
+    def fits(self, purpose: Purpose, *, each: int, most: int) -> int:
+        """
+        How many items of so many calls each there is room for now; one at least, whose call says until when to wait.
+
+        What is read in one go and kept as a whole must not be more, or it is never kept.
+        """
+        return max(1, min(most, self.known().room(purpose) // each))
+
     def admitted(self, db: Db) -> tuple[int, ...]:
         """How many accounts of each urgency may be begun; nobody else begins any until the transaction ends."""
         store = self._store(db)

@@ -19,6 +19,7 @@ from db.budget import BudgetStore
 from db.people import PeopleViews, Subject
 from db.pool import Pool, open_pool, transaction
 from db.schedule import due_scopes
+from db.sync_runs import SyncRuns
 from domain.budget import INTERVAL, PURPOSES, keeps
 from domain.errors import BudgetSpent
 from domain.integration import Calls
@@ -203,6 +204,22 @@ def test_a_leaver_goes_ahead_of_a_sweep_and_newcomers_too(pool: Pool) -> None:
     assert bench.leavers() == ["E-3"]
     assert functions.index("usersetstatus") < functions.index("usersignup")
     assert functions[functions.index("usersignup") + 1 :] == ["users"] * 8
+
+
+def test_a_sweep_of_more_people_than_fit_into_a_burst_ends(pool: Pool) -> None:
+    """D27: read in steps that can be paid for; a step that cannot would be read in vain for ever."""
+    bench = PortalBench(pool, an_hour=2000)
+    bench.tell(*[hired(f"E-{n}") for n in range(1, 61)])
+    bench.work()
+    with transaction(pool) as db:
+        SyncRuns(db, bench.integration_id).ask("people", by="somebody")
+    before = sum(bench.answers().values())
+    for _ in range(20):
+        bench.pass_time(seconds=5)
+        bench.scan()
+
+    assert bench.column("select state from sync_run where flow = 'people'") == ["done"]
+    assert sum(bench.answers().values()) - before <= 60 * 1.1
 
 
 def test_what_is_read_again_stays_last_when_it_has_to_wait(pool: Pool) -> None:
