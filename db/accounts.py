@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Literal
 
 from db.failure_groups import FailureStore
@@ -57,6 +58,7 @@ class ClaimedAccount:
     lease_token: int
     running_for: timedelta
     sync_run: int | None = None
+    urgency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,20 @@ class WorkStore(IntegrationStore):
         integration_id, tenant, name, url, settings, *rest = rows[0]
         return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
 
-    def claim(self, *, most: int, lease: timedelta, urgent_only: bool = False) -> list[ClaimedAccount]:
-        """What is due, for us alone until the lease ends; the attempt is counted."""
+    def claim(
+        self, *, most: int, lease: timedelta, urgent_only: bool = False, admitted: Sequence[int] | None = None
+    ) -> list[ClaimedAccount]:
+        """
+        What is due, for us alone until the lease ends, in the order in which it waited; the attempt is counted.
+
+        Args:
+            admitted: How many accounts of each urgency may be begun; then all that are claimed are of one urgency.
+        """
         self._rows("search_in_order")
-        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=1 if urgent_only else 2)
-        return [_claimed(row) for row in rows]
+        shares = None if admitted is None else list(admitted)
+        least = 1 if urgent_only else 2
+        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=least, admitted=shares)
+        return [_claimed(row[:-1]) for row in sorted(rows, key=itemgetter(-1))]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""

@@ -121,6 +121,11 @@ class ChoosingStore(Store):
         rows = self._rows("settings_version", integration_id=integration_id)
         return int(rows[0][0]) if rows else 0
 
+    def people_per_minute(self, integration_id: int | None) -> float | None:
+        """What the calls that the LMS allows are enough for; None where it does not count them, or never told."""
+        rows = self._rows("people_per_minute", integration_id=integration_id)
+        return float(rows[0][0]) if rows else None
+
     def lock(self) -> None:
         """Be the only one who makes a replay until the transaction ends."""
         self._rows("lock_scope")

@@ -69,6 +69,20 @@ create table operation_hold (                        -- what the site refuses wh
     primary key (integration_id, operation)
 );
 
+create table call_budget (                           -- the calls that an LMS which counts them has left for us
+    integration_id  bigint primary key references integration,
+    hour_limit      integer not null,
+    hour_left       integer not null check (hour_left >= 0),
+    resets_at       timestamptz not null,            -- the end of that hour, by our clock; the next one is asked for
+    keeps           integer[] not null,              -- what each purpose leaves alone: domain.budget.PURPOSES
+    crowded_until   timestamptz not null default now(),  -- when the calls of the last seconds no longer count
+    slowed          smallint not null default 0 check (slowed between 0 and 2),  -- times that the pace was halved
+    costs           double precision[] not null,     -- calls that an account of each urgency took lately
+    for_accounts    integer not null default 0,      -- calls of this hour made for accounts
+    others          integer not null default 0,      -- calls of the last hour that were not
+    checked_at      timestamptz not null default now()  -- when the LMS told what is left
+);
+
 create table integration_settings (                  -- every version a decision may refer to
     integration_id  bigint not null references integration,
     version         integer not null,

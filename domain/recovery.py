@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
-from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
+from domain.errors import (
+    BudgetSpent,
+    HoldIntegration,
+    NeedsAttention,
+    ProvisioningError,
+    TransientFailure,
+    UnknownOutcome,
+)
 from domain.fingerprints import whereabouts
 
 Operation = Literal["create_users", "update_users", "enrol", "join"]
@@ -87,3 +94,11 @@ def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:
     """Full jitter: anywhere between nothing and the doubling bound, and never past the cap."""
     bound: timedelta = min(policy.cap, policy.base * (1 << min(attempt - 1, 30)))
     return bound * dice
+
+
+def after_stop(stop: ProvisioningError) -> timedelta:
+    """
+    How long work waits that was begun, and not done because something stopped us as a whole: until there are calls for
+    it, where those were what it lacked. Otherwise not at all, since it goes on when the site lets us.
+    """
+    return stop.retry_after or timedelta(0) if isinstance(stop, BudgetSpent) else timedelta(0)

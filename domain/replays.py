@@ -42,7 +42,8 @@ DOUBLE_CLICK = timedelta(minutes=10)
 PER_MINUTE: Mapping[str, float] = {"moodle": 2400.0, "talentlms": 10.0, "hr": 24_000.0}
 """
 What an integration of each kind takes, in failures tried a minute, all of it used; hr stands for messages. TalentLMS
-allows 2,000 calls an hour on its smaller plans, and a person takes three or so.
+allows 2,000 calls an hour on its smaller plans, and a person takes three or so; where it has told what it allows, that
+counts.
 """
 
 CHUNK: Mapping[str, int] = {"moodle": 100, "talentlms": 10, "hr": 500}
@@ -148,9 +149,14 @@ def _why_stop(standing: Standing, rules: Rules) -> str:
     return ""
 
 
-def rate(lms: str, share: float) -> float:
-    """Failures that are tried in a minute."""
-    return PER_MINUTE[lms] * share
+def rate(lms: str, share: float, allowed: float | None = None) -> float:
+    """
+    Failures that are tried in a minute.
+
+    Args:
+        allowed: What the calls that the LMS allows are enough for, where it counts them.
+    """
+    return (allowed or PER_MINUTE[lms]) * share
 
 
 def chunk_of(lms: str, per_minute: float) -> int:

@@ -88,6 +88,7 @@ class _Chosen:
     refused: dict[int, str]
     integration: IntegrationRow | None
     digest: Digest
+    allowed: float | None
     settings: Replays = field(default_factory=Replays)
 
     @property
@@ -215,12 +216,13 @@ def _chosen(pool: Pool, tenant: str | None, selection: Selection, mode: Mode) ->
         if not members:
             raise NotFound(_nothing(refused))
         integration = _integration(db, members)
-        version = store.settings_version(integration.integration_id) if integration else 0
+        integration_id = integration.integration_id if integration else None
+        version = store.settings_version(integration_id)
+        allowed = store.people_per_minute(integration_id)
         now = store.now()
     told = [(member.failure_id, member.times) for member in members]
-    chosen = _Chosen(
-        selection, members, refused, integration, digest(told, mode=mode, settings_version=version, at=now)
-    )
+    seal = digest(told, mode=mode, settings_version=version, at=now)
+    chosen = _Chosen(selection, members, refused, integration, seal, allowed)
     if integration:
         chosen.settings = IntegrationSettings.model_validate(integration.settings).replays
     return chosen
@@ -267,7 +269,7 @@ def _foreseen(pool: Pool, settings: Settings, chosen: _Chosen, mode: Mode) -> Fo
 def _preview(chosen: _Chosen, foreseen: Foreseen, mode: Mode, share: float | None) -> Preview:
     effects: Counter[str] = Counter(foreseen.effects.values())
     effects["unknown"] += len(chosen.members) - len(foreseen.effects)
-    per_minute = rate(chosen.lms, share or chosen.settings.share)
+    per_minute = rate(chosen.lms, share or chosen.settings.share, chosen.allowed)
     return Preview(
         tenant=chosen.tenant,
         integration=chosen.integration.name if chosen.integration else None,

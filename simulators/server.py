@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         client = str(self.client_address[0])
         request = Request(self.command, path, query, dict(self.headers.items()), body, client)
         response = self.server.control(request) if control else self.server.site(request)
+        response = response.dated(self.server.site.clock())
         with suppress(OSError):  # the caller may have given up; its work stays done
             self._send(response)
 

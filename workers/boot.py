@@ -19,6 +19,7 @@ from db.failure_groups import count_groups
 from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
+from domain.lms import Allowance, UnitGateway
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
@@ -36,6 +37,7 @@ from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.purse import Purse
 from workers.replaying import advance_replays
 from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
@@ -48,9 +50,10 @@ BEAT_EVERY_S = 5.0
 class Sites:
     """Opens each integration once per version of its settings and token."""
 
-    def __init__(self, gateways: Gateways, keys: MasterKeys) -> None:
+    def __init__(self, gateways: Gateways, keys: MasterKeys, pool: Pool) -> None:
         self._gateways = gateways
         self._keys = keys
+        self._pool = pool
         self._open: dict[int, tuple[tuple[int, str], Site]] = {}
         self._lock = threading.Lock()
 
@@ -81,12 +84,21 @@ class Sites:
 
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
+        token = unsealed(integration, "token", integration.token_sealed, self._keys)
+
+        def ask() -> Allowance:
+            assert isinstance(gateway, UnitGateway)  # noqa: S101 - nobody else asks to be paid
+            return gateway.allowance()
+
+        purse = Purse(self._pool, integration.integration_id, integration.settings.calls, ask)
         gateway = self._gateways.open(
             integration.settings,
-            unsealed(integration, "token", integration.token_sealed, self._keys),
+            token,
             lambda call: meter.count(call.function, call.code, call.items),
+            purse.pay,
         )
-        return Site(integration, gateway, meter, self._password(integration))
+        counted = isinstance(gateway, UnitGateway)
+        return Site(integration, gateway, meter, self._password(integration), purse if counted else None)
 
     def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed
@@ -97,7 +109,7 @@ class Sites:
 def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
     """Every use case with its parts bound."""
     gateways = Gateways(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
-    sites = Sites(gateways, settings.master_keys)
+    sites = Sites(gateways, settings.master_keys, pool)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
 

@@ -33,16 +33,17 @@ class Enrolments:
 
     def last_look(self) -> None:
         """
-        Before an enrolment is suspended its completion is read, because afterwards the LMS shows none (section 12).
+        Before an enrolment ends its completion is read, because afterwards the LMS shows none (section 12), and because
+        nobody asks for it any more.
 
-        Where results are blocked for want of an outcome the suspension waits, so that none is lost (R27).
+        Where results are blocked for want of an outcome the end waits, so that none is lost (R27).
         """
         closing = [
             placement
             for account in self._work.open()
             for placement in self._work.placements[account.account_id]
             if placement.due
-            and placement.wanted.suspended
+            and placement.wanted.ended
             and placement.provisioned
             and not placement.completed
             and placement.lms_course_id is not None
@@ -110,6 +111,8 @@ class Enrolments:
                 self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", code)
             elif code:
                 self._park_placement(placement, code, f"no course has the code {placement.course_code}")
+            elif placement.due and placement.wanted.ended and not placement.wanted.suspended:
+                self._hold_placement(placement)  # it is left as it is
             elif placement.due or placement.provisioned:
                 courses[placement.lms_course_id].append(placement)
         return {course_id: every for course_id, every in courses.items() if any(p.due for p in every)}

@@ -50,6 +50,10 @@ where f.failure_id = any(%(ids)s) and (%(tenant)s::text is null or f.tenant = %(
 -- What the integration's people would be evaluated with.
 select settings_version from integration where integration_id = %(integration_id)s;
 
+-- name: people_per_minute
+-- How many people the calls of an hour are enough for, where they are counted: by what newcomers took lately.
+select hour_limit / (60 * costs[2]) from call_budget where integration_id = %(integration_id)s;
+
 -- name: lock_scope
 -- One replay is made at a time.
 select pg_advisory_xact_lock(hashtextextended('replay', 0));

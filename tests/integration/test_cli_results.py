@@ -1,6 +1,5 @@
 """`matricula results`: lists, one enrolment in full, files for other programs, and the comparison with the LMS."""
 
-import base64
 import csv
 import io
 import json
@@ -21,7 +20,7 @@ from simulators.server import serve
 from simulators.talentlms import Settings as Switches
 from simulators.talentlms import TalentLearners, TalentSite, talent_site
 from tests.contract.portal_stands import COURSES, KEY_FIELD, PATIENT
-from tests.support.builders import MOODLE, enrolled, hired, hires, results
+from tests.support.builders import BY_CODE, MOODLE, enrolled, hired, hires, results
 from tests.support.units import NOON, company, portal, units
 from tests.support.workbench import KEY, Workbench
 
@@ -33,7 +32,7 @@ class Cli:
         self._environment = {
             "DATABASE_URL": database_url,
             "AMQP_URL": "amqp://127.0.0.1:9",
-            "MATRICULA_KEY": base64.b64encode(KEY).decode(),
+            "MATRICULA_KEY": KEY,
             "MATRICULA_ALLOW_PRIVATE_LMS": "1",
         }
 
@@ -205,7 +204,9 @@ def campus() -> Iterator[tuple[TalentSite, str]]:
 
 def at_the_portal(pool: Pool, campus: tuple[TalentSite, str], people: int = 3) -> tuple[Workbench, TalentLearners]:
     site, url = campus
-    bench = Workbench(pool, site, url=url, lms="talentlms", people={"key_field": KEY_FIELD}, results=results())
+    bench = Workbench(
+        pool, site, url=url, lms="talentlms", enrolments=BY_CODE, people={"key_field": KEY_FIELD}, results=results()
+    )
     bench.done(units("FIRE01", "FIRE02"), *hires(people))
     return bench, TalentLearners(site)
 

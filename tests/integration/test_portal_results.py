@@ -14,7 +14,7 @@ from db.pool import Pool
 from simulators.faults import Fault
 from simulators.talentlms import API_KEY, Settings, TalentLearners, TalentSite, talent_site
 from tests.contract.portal_stands import COURSES, KEY_FIELD, PATIENT
-from tests.support.builders import enrolled, hired, hires, results, withdrawn
+from tests.support.builders import BY_CODE, enrolled, hired, hires, results, withdrawn
 from tests.support.units import NOON, held, outcomes, told, units
 from tests.support.workbench import Workbench
 
@@ -28,7 +28,12 @@ class Campus:
     def __init__(self, pool: Pool, people: int = 3, **chosen: Any) -> None:
         self.site: TalentSite = talent_site(courses=COURSES, settings=Settings(**PATIENT))
         self.bench = Workbench(
-            pool, self.site, lms="talentlms", people={"key_field": KEY_FIELD}, results=results(**chosen)
+            pool,
+            self.site,
+            lms="talentlms",
+            enrolments=BY_CODE | {"when_ended": "remove"},
+            people={"key_field": KEY_FIELD},
+            results=results(**chosen),
         )
         self.bench.done(*FIRE_UNITS, *hires(people))
         self.learners = TalentLearners(self.site)

@@ -15,7 +15,7 @@ import workers.poll
 from db.pool import Pool
 from domain.errors import LmsThrottled, LmsUnavailable, NeedsAttention
 from domain.lms import Pair
-from tests.support.builders import changed, hires, results, withdrawn
+from tests.support.builders import BY_CODE, changed, hires, results, withdrawn
 from tests.support.fake_portal import FakePortal
 from tests.support.units import CORRECTED, FIRE, HR_COURSES, NOON, RECORDED, asked, portal, read_all_again, units
 from tests.support.workbench import Workbench
@@ -41,7 +41,7 @@ class History:
             "earlier_attempt": self.dice.choice(["hold", "accept"]),
             "pass_grade": self.dice.choice([None, 50]),
         }
-        self.bench = Workbench(pool, self.lms, lms="talentlms", results=results(**chosen))
+        self.bench = Workbench(pool, self.lms, lms="talentlms", enrolments=BY_CODE, results=results(**chosen))
         self.bench.done(*HR_COURSES, *hires(PEOPLE))
         self.at = 10
         self._monkeypatch = monkeypatch

@@ -16,7 +16,7 @@ from db.pool import Pool, transaction
 from db.results import ResultStore
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, NeedsAttention, TransientFailure
 from domain.lms import Pair
-from tests.support.builders import PICK_LIST, enrolled, hired, results, withdrawn
+from tests.support.builders import PICK_LIST, enrolled, hired, results
 from tests.support.fake_portal import FakePortal
 from tests.support.units import CORRECTED, FIRE, NOON, asked, company, outcomes, portal, read_all_again, told
 from tests.support.workbench import Workbench
@@ -360,36 +360,6 @@ def test_an_item_missing_in_the_pick_list_blocks_results_and_loses_none(pool: Po
     bench.poll()
     assert outcomes(bench) == [("EN-1", "FIRE01", "C")]
     assert bench.failures() == []
-
-
-# Last looks
-
-
-def test_before_an_enrolment_ends_its_units_are_read(pool: Pool) -> None:
-    """R4, F4: afterwards the portal shows nothing of it any more."""
-    lms = portal()
-    bench = company(pool, lms)
-    lms.complete_unit("101", "2", "21", NOON)
-    bench.done(withdrawn())
-    assert lms.enrolments == {}
-    assert outcomes(bench) == [("EN-1", "FIRE01", "C")]
-    assert told(bench) == 1
-    bench.poll()
-    assert told(bench) == 1
-
-
-def test_an_outage_at_the_last_look_keeps_the_enrolment_open(pool: Pool) -> None:
-    """R27, D1: nothing is ended that was not read."""
-    lms = portal()
-    bench = company(pool, lms)
-    lms.complete_unit("101", "2", "21", NOON)
-    lms.fail("standings", LmsUnavailable("lms_unreachable"))
-    bench.done(withdrawn())
-    assert list(lms.enrolments) == [Pair("101", "2")]
-    bench.pass_time(minutes=31)
-    bench.provision()
-    assert lms.enrolments == {}
-    assert outcomes(bench) == [("EN-1", "FIRE01", "C")]
 
 
 # Runs

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from db.pool import Pool
+from domain.errors import LmsUnavailable
 from domain.lms import Pair
-from tests.support.builders import Event, changed, enrolled, hired, hires, results, terminated
+from tests.support.builders import BY_CODE, Event, changed, enrolled, hired, hires, results, terminated, withdrawn
 from tests.support.fake_portal import ENROLLED
 from tests.support.units import (
     CORRECTED,
@@ -126,7 +127,12 @@ def test_the_date_of_the_completion_and_that_of_the_sync_are_both_kept(pool: Poo
     """R60: one of them, chosen, is the date of attempt, in the integration's time zone."""
     lms = portal()
     bench = Workbench(
-        pool, lms, lms="talentlms", timezone="Pacific/Auckland", results=results(attempted_on="completion")
+        pool,
+        lms,
+        lms="talentlms",
+        enrolments=BY_CODE,
+        timezone="Pacific/Auckland",
+        results=results(attempted_on="completion"),
     )
     bench.done(*HR_COURSES, *hires(1))
     lms.complete_unit("101", "2", "21", NOON)
@@ -327,9 +333,39 @@ def test_export_box_date_and_address_do_not_matter_for_results(pool: Pool, case:
 def test_without_a_contact_log_there_are_no_results(pool: Pool) -> None:
     """R137, R147: whom the LMS has in the course without our doing is none of ours."""
     lms = portal()
-    bench = Workbench(pool, lms, lms="talentlms")
+    bench = Workbench(pool, lms, lms="talentlms", enrolments=BY_CODE)
     bench.tell(*HR_COURSES, *hires(1), enrolled("EN-2", course="C-LAW", export_on="2150-01-01"))
     bench.provision()
     lms.complete_unit("101", "3", "31", NOON)
     bench.poll()
     assert outcomes(bench) == []
+
+
+# Last looks
+
+
+def test_before_an_enrolment_ends_its_units_are_read(pool: Pool) -> None:
+    """R4, F4: afterwards the portal shows nothing of it any more."""
+    lms = portal()
+    bench = company(pool, lms)
+    lms.complete_unit("101", "2", "21", NOON)
+    bench.done(withdrawn())
+    assert lms.enrolments == {}
+    assert outcomes(bench) == [("EN-1", "FIRE01", "C")]
+    assert told(bench) == 1
+    bench.poll()
+    assert told(bench) == 1
+
+
+def test_an_outage_at_the_last_look_keeps_the_enrolment_open(pool: Pool) -> None:
+    """R27, D1: nothing is ended that was not read."""
+    lms = portal()
+    bench = company(pool, lms)
+    lms.complete_unit("101", "2", "21", NOON)
+    lms.fail("standings", LmsUnavailable("lms_unreachable"))
+    bench.done(withdrawn())
+    assert list(lms.enrolments) == [Pair("101", "2")]
+    bench.pass_time(minutes=31)
+    bench.provision()
+    assert lms.enrolments == {}
+    assert outcomes(bench) == [("EN-1", "FIRE01", "C")]

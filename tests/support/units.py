@@ -9,7 +9,7 @@ from typing import Any
 
 from db.pool import Pool
 from domain.lms import CourseUnit
-from tests.support.builders import Event, course, hires, lms_courses, results
+from tests.support.builders import BY_CODE, Event, course, hires, lms_courses, results
 from tests.support.fake_portal import FakePortal
 from tests.support.workbench import Workbench
 
@@ -39,7 +39,9 @@ def company(pool: Pool, lms: FakePortal, people: int = 1, **chosen: Any) -> Work
     """
     So many people in the first course, provisioned.
     """
-    bench = Workbench(pool, lms, lms="talentlms", results=results(**chosen))
+    bench = Workbench(
+        pool, lms, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, results=results(**chosen)
+    )
     bench.done(*HR_COURSES, *hires(people))
     return bench
 
