@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from db.failure_groups import FailureStore
 from db.failure_groups import Problem as Problem
+from db.notices import Notice, NoticeKind, write_notice
 from db.statements import statements
 from db.store import IntegrationStore
 from domain.accounts import WantedAccount
@@ -367,8 +368,18 @@ class WorkStore(IntegrationStore):
     # The site as a whole
 
     def quarantine(self, code: str, detail: str, wait: timedelta) -> bool:
-        """True when this call is what quarantined it: the moment for the one notice."""
-        return bool(self._rows("quarantine", code=code, detail=detail, wait=wait))
+        """True when this call is what quarantined it; then people are told, once."""
+        return self._tell("quarantine", self._rows("quarantine", code=code, detail=detail, wait=wait), code, detail)
+
+    def change_hold(self, code: str, detail: str) -> bool:
+        """True when it was held for another reason before; then people are told of this one, once."""
+        return self._tell("quarantine changed", self._rows("change_hold", code=code, detail=detail), code, detail)
+
+    def _tell(self, kind: NoticeKind, held_since: list[tuple[Any, ...]], code: str, detail: str) -> bool:
+        for (since,) in held_since:
+            key = f"hold {self._integration_id} {since.isoformat()} {code}"
+            write_notice(self._db, Notice(key, kind, self._integration_id, code, detail))
+        return bool(held_since)
 
     def outages(self) -> int:
         return int(self._rows("outages")[0][0])

@@ -55,12 +55,13 @@ class FailureStore(Store):
     def groups_of(self, causes: Iterable[tuple[Fingerprint, Problem]]) -> dict[str, int]:
         """The group of each fingerprint; one that there was none of exists from now on."""
         by_mark = {str(mark): (mark, problem) for mark, problem in sorted(causes, key=lambda pair: str(pair[0]))}
-        self._know(by_mark)
+        self._know(by_mark, telling=False)
         return dict(self._rows("group_ids", fingerprints=list(by_mark)))
 
-    def _know(self, causes: dict[str, tuple[Fingerprint, Problem]]) -> None:
+    def _know(self, causes: dict[str, tuple[Fingerprint, Problem]], *, telling: bool = True) -> None:
         self._rows(
             "know_groups",
+            telling=telling,
             fingerprints=list(causes),
             parts=[json.dumps(dict(mark.parts)) for mark, _ in causes.values()],
             codes=[problem.code for _, problem in causes.values()],

@@ -29,6 +29,7 @@ create table integration (
     settings_version  integer not null default 1,
     token_sealed      bytea not null,
     password_sealed   bytea,
+    webhook_sealed    bytea,                         -- signs the notices that are posted
     state             text not null default 'draft' check (state in ('draft', 'active', 'paused', 'quarantined', 'removed')),
     hold_code         text,
     hold_detail       text,

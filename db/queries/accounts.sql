@@ -251,11 +251,17 @@ on conflict (integration_id, day, function, outcome)
 do update set calls = c.calls + excluded.calls, items = c.items + excluded.items;
 
 -- name: quarantine
--- The site refuses us: nothing more is sent until a probe succeeds. One notice per quarantine.
+-- The site refuses us: nothing more is sent until a probe succeeds.
 update integration
 set state = 'quarantined', hold_code = %(code)s, hold_detail = %(detail)s, held_since = now(), resume_at = now() + %(wait)s
 where integration_id = %(integration_id)s and state = 'active'
-returning integration_id;
+returning held_since;
+
+-- name: change_hold
+-- The site refuses us for another reason than before.
+update integration set hold_code = %(code)s, hold_detail = %(detail)s
+where integration_id = %(integration_id)s and state = 'quarantined' and hold_code <> %(code)s
+returning held_since;
 
 -- name: note_outage
 -- The site is away or asks for fewer calls: nothing is sent before the wait is over.

@@ -1,12 +1,20 @@
 -- name: know_groups
--- Every cause has its group; answers with those that are new.
-insert into failure_group (tenant, integration_id, fingerprint, parts, code, subject_kind, detail)
-select %(tenant)s, %(integration_id)s, u.* from unnest(%(fingerprints)s::text[], %(parts)s::jsonb[], %(codes)s::text[],
-                                                       %(kinds)s::text[], %(details)s::text[])
-                                                as u(fingerprint, parts, code, kind, detail)
-order by u.fingerprint
-on conflict (fingerprint, coalesce(integration_id, 0), coalesce(tenant, '')) do nothing
-returning group_id, code, detail;
+-- Every cause has its group. People are told of a new one, unless they are told of the quarantine that it is about.
+with added as (
+    insert into failure_group (tenant, integration_id, fingerprint, parts, code, subject_kind, detail)
+    select %(tenant)s, %(integration_id)s, u.*
+    from unnest(%(fingerprints)s::text[], %(parts)s::jsonb[], %(codes)s::text[], %(kinds)s::text[], %(details)s::text[])
+         as u(fingerprint, parts, code, kind, detail)
+    order by u.fingerprint
+    on conflict (fingerprint, coalesce(integration_id, 0), coalesce(tenant, '')) do nothing
+    returning group_id, code, detail
+)
+insert into notice (key, channel, tenant, integration_id, kind, group_id, code, detail)
+select 'group ' || g.group_id, channel, %(tenant)s, %(integration_id)s, 'failure group', g.group_id, g.code, g.detail
+from added g cross join unnest('{mail,webhook}'::text[]) as channel
+where %(telling)s and not exists (select from integration i where i.integration_id = %(integration_id)s
+                                  and i.state = 'quarantined' and i.hold_code = g.code)
+on conflict (key, channel) do nothing;
 
 -- name: group_ids
 -- The groups of these causes.

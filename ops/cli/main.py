@@ -17,6 +17,7 @@ from ops.cli import (
     keys,
     life,
     link,
+    notices,
     person,
     plan,
     replay,
@@ -44,6 +45,7 @@ app.add_typer(results.app, name="results")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
+app.command("notices")(notices.list_notices)
 app.command()(person.available)
 app.command()(report.report)
 setup.register(integration.app)
