@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "people:plan:preview": _PEOPLE,
     # Work at hand.
     "people:person:sync": _PEOPLE,
+    "people:person:override": _RUNNING,
     "people:link:set": _RUNNING,
     "people:link:unset": _RUNNING,
     "people:enrolment:reprovision": _RUNNING,

@@ -1,10 +1,8 @@
 """Enrolments: look, set when they are exported, and have one provisioned anew."""
 
-import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from db.accounts import Entry, WorkStore
@@ -14,9 +12,9 @@ from db.people import PeopleViews, Subject
 from db.pool import Pool, transaction
 from domain.why import Explanation
 from ops.actions import NotFound, Refused
-from producers.publisher import Outcome, OutgoingEvent, Publisher
+from ops.own_events import own_event, publish
+from producers.publisher import OutgoingEvent
 from runtime.settings import Settings
-from runtime.topology import EVENTS
 
 CHANGED = "hr.course_enrolment.changed.v1"
 MOST = 100_000
@@ -96,30 +94,14 @@ def set_export(
 def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: str) -> OutgoingEvent:
     if held.sequence is not None:
         raise Refused(f"HR orders its words on {data['enrolment_key']} by sequence: change it in HR")
-    event_id = str(uuid.uuid4())
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": f"/matricula/{tenant}/{by}",
-        "type": CHANGED,
-        "subject": data["enrolment_key"],
-        # After HR's last word, whatever HR's clock says.
-        "time": max(datetime.now(UTC), held.occurred_at + timedelta(microseconds=1)).isoformat(),
-        "tenant": tenant,
-        "data": data,
-    }
-    return OutgoingEvent(EVENTS, CHANGED, event_id, json.dumps(event, ensure_ascii=False).encode())
+    source = f"/matricula/{tenant}/{by}"
+    return own_event(CHANGED, source, tenant, data["enrolment_key"], data, after=held.occurred_at)
 
 
 def _publish(settings: Settings, events: Sequence[OutgoingEvent]) -> None:
-    with Publisher(settings.amqp_url) as publisher:
-        receipts = list(publisher.publish_all(events))
-        lost = [receipt for receipt in receipts if receipt.outcome is not Outcome.CONFIRMED]
-        if lost:
-            why = publisher.problem or "the broker did not take them"
-            raise Refused(
-                f"{len(lost)} of {len(receipts)} changes were not sent: {why}; say it again, nothing is doubled"
-            )
+    lost = publish(settings, events)
+    if lost:
+        raise Refused(f"{lost}; say it again, nothing is doubled")
 
 
 def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: str, reason: str) -> str:
