@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Literal
 
+from db.failure_groups import FailureStore
+from db.failure_groups import Problem as Problem
+from db.notices import Notice, NoticeKind, write_notice
 from db.statements import statements
 from db.store import IntegrationStore
 from domain.accounts import WantedAccount
@@ -132,16 +135,6 @@ class MembershipEnd:
     wait: timedelta | None = None
     burnt: bool = True
     held_for: Operation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that needs a person."""
-
-    kind: Literal["account", "placement", "membership", "integration", "course", "guard"]
-    subject_id: str
-    code: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,15 +327,7 @@ class WorkStore(IntegrationStore):
         return dict(rows)
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
-        if problems:
-            self._rows(
-                "open_failures",
-                tenant=tenant,
-                kinds=[problem.kind for problem in problems],
-                ids=[problem.subject_id for problem in problems],
-                codes=[problem.code for problem in problems],
-                details=[problem.detail for problem in problems],
-            )
+        FailureStore(self._db, tenant, self._integration_id).open(problems)
 
     def resolve_failures(self, kind: str, ids: Iterable[int | str], *, keep: Sequence[str] = ()) -> None:
         """What was wrong with these is over, except under the codes to `keep`."""
@@ -383,8 +368,18 @@ class WorkStore(IntegrationStore):
     # The site as a whole
 
     def quarantine(self, code: str, detail: str, wait: timedelta) -> bool:
-        """True when this call is what quarantined it: the moment for the one notice."""
-        return bool(self._rows("quarantine", code=code, detail=detail, wait=wait))
+        """True when this call is what quarantined it; then people are told, once."""
+        return self._tell("quarantine", self._rows("quarantine", code=code, detail=detail, wait=wait), code, detail)
+
+    def change_hold(self, code: str, detail: str) -> bool:
+        """True when it was held for another reason before; then people are told of this one, once."""
+        return self._tell("quarantine changed", self._rows("change_hold", code=code, detail=detail), code, detail)
+
+    def _tell(self, kind: NoticeKind, held_since: list[tuple[Any, ...]], code: str, detail: str) -> bool:
+        for (since,) in held_since:
+            key = f"hold {self._integration_id} {since.isoformat()} {code}"
+            write_notice(self._db, Notice(key, kind, self._integration_id, code, detail))
+        return bool(held_since)
 
     def outages(self) -> int:
         return int(self._rows("outages")[0][0])

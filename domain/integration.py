@@ -13,7 +13,8 @@ from domain.advanced import ADVANCED
 from domain.conditions import CONDITIONS, Condition, Due
 from domain.features import Switchable
 from domain.fields import FieldMap, doubly_mapped
-from domain.support import Support, Welcome
+from domain.replays import Replays
+from domain.support import Notices, Support, Welcome
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
@@ -463,6 +464,8 @@ class IntegrationSettings(_Settings):
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
     drift: Annotated[Drift, Field(description="What follows when somebody changes things at the LMS.")] = Drift()
     calls: Annotated[Calls, Field(description="How the calls are spent of an LMS that counts them.")] = Calls()
+    replays: Annotated[Replays, Field(description="How failures are tried again.")] = Replays()
+    notices: Annotated[Notices, Field(description="Who is told when something needs a person.")] = Notices()
 
     @model_validator(mode="after")
     def _asks_of_the_lms_what_it_can(self) -> "IntegrationSettings":

@@ -12,6 +12,7 @@ from domain.errors import (
     TransientFailure,
     UnknownOutcome,
 )
+from domain.fingerprints import whereabouts
 
 Operation = Literal["create_users", "update_users", "enrol", "join"]
 """What a site may refuse by itself, while everything else goes on (E3)."""
@@ -86,7 +87,7 @@ def decide(
                 wait = max(wait, policy.settle_doubt)
             return Retry(wait, failure.code)
         case _:
-            return Give("bug", type(failure).__name__)
+            return Give("bug", whereabouts(failure))
 
 
 def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:

@@ -84,10 +84,21 @@ def add_integration(
     """
     if (wanted.people.password == "preset") != (password is not None):  # noqa: S105
         raise Refused("people.password is preset exactly when a password is given: set MATRICULA_PASSWORD, or neither")
-    url = check_url(wanted.url, settings.allow_private_lms)
-    wanted = wanted.model_copy(update={"url": url})
+    wanted = with_checked_urls(wanted, settings)
     with transaction(pool) as db:
         return configuration.add_integration(db, tenant, wanted, token, password, keys=settings.master_keys)
+
+
+def with_checked_urls(wanted: IntegrationSettings, settings: Settings) -> IntegrationSettings:
+    """
+    The settings with the LMS's URL in one spelling.
+
+    Raises:
+        NeedsAttention: It, or the address that notices are posted to, cannot be used (S7).
+    """
+    if wanted.notices.webhook_url:
+        check_url(wanted.notices.webhook_url, settings.allow_private_lms)
+    return wanted.model_copy(update={"url": check_url(wanted.url, settings.allow_private_lms)})
 
 
 def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRow:
@@ -149,3 +160,10 @@ def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, t
     with transaction(pool) as db:
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
         configuration.note(db, integration, "integration token replaced")
+
+
+def replace_webhook_secret(pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret) -> None:
+    """Notices that are posted are signed with this from now on."""
+    with transaction(pool) as db:
+        configuration.replace_webhook_secret(db, integration, secret, keys=settings.master_keys)
+        configuration.note(db, integration, "webhook secret replaced")

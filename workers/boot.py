@@ -15,6 +15,7 @@ from collections.abc import Callable
 import dramatiq
 
 from db.accounts import Integration
+from db.failure_groups import count_groups
 from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
@@ -22,6 +23,8 @@ from domain.lms import Allowance, UnitGateway
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
+from lms.transport import build_client
+from lms.webhooks import Webhooks
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
 from runtime.logs import configure_logs
@@ -34,9 +37,11 @@ from workers.apply import apply_events
 from workers.catalogue import maintain_catalogue
 from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
+from workers.noticing import Sender
 from workers.poll import poll_results
 from workers.provision import provision
 from workers.purse import Purse
+from workers.replaying import advance_replays
 from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
@@ -110,6 +115,8 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
     sites = Sites(gateways, settings.master_keys, pool)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
+    webhooks = Webhooks(build_client(allow_private=settings.allow_private_lms))
+    sender = Sender(settings, webhooks, policy, random.SystemRandom().random)
 
     def spent() -> Callable[[], bool]:
         return Budget(stop, WAKE_UP_BUDGET_S).spent
@@ -125,10 +132,14 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
         provision(integration_id, pool=pool, open_site=sites, rules=rules(urgent_only=urgent_only))
 
     def maintain() -> None:
+        advance_replays(pool)
+        with transaction(pool) as db:
+            count_groups(db)
         maintain_syncs(pool)
         maintain_catalogue(pool=pool, open_site=sites, rules=rules())
         scan(pool=pool, open_site=sites, rules=rules())
         check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)
+        sender.send_due(pool)
 
     return UseCases(
         apply=apply,

@@ -100,6 +100,9 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
             open_site(integration).gateway.site()
     except ProvisioningError as error:
         log.info("probe refused", integration_id=integration_id, code=error.code)
+        if isinstance(error, HoldIntegration):
+            with transaction(pool) as db:
+                _still_held(WorkStore(db, integration_id), integration, error)
         return False
     with transaction(pool) as db:
         store = WorkStore(db, integration_id)
@@ -108,3 +111,12 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
             store.resolve_failures("integration", [integration_id])
     log.info("quarantine ended", integration_id=integration_id)
     return released
+
+
+def _still_held(store: WorkStore, integration: Integration, cause: HoldIntegration) -> None:
+    """The site refuses us still; for another reason, that one is what people see and are told."""
+    if store.change_hold(cause.code, cause.detail):
+        subject = str(integration.integration_id)
+        store.resolve_failures("integration", [subject])
+        store.open_failures(integration.tenant, [Problem("integration", subject, cause.code, cause.detail)])
+        log.error("quarantine changed", integration_id=integration.integration_id, code=cause.code)

@@ -222,14 +222,6 @@ returning a.account_id;
 -- The batch broke on a bug: its starts stay without an end, so that it comes back in smaller batches at once.
 update account set lease_token = null, lease_until = null where lease_token = %(token)s;
 
--- name: open_failures
--- What needs a person becomes visible, once per subject and code.
-insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
-select %(tenant)s, %(integration_id)s, u.kind, u.id, u.code, u.detail
-from unnest(%(kinds)s::text[], %(ids)s::text[], %(codes)s::text[], %(details)s::text[]) as u(kind, id, code, detail)
-on conflict (subject_kind, subject_id, code) where resolved_at is null
-do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
-
 -- name: resolve_failures
 -- What has been done is no failure any more, but for what it was done without.
 update failure set resolved_at = now()
@@ -259,11 +251,17 @@ on conflict (integration_id, day, function, outcome)
 do update set calls = c.calls + excluded.calls, items = c.items + excluded.items;
 
 -- name: quarantine
--- The site refuses us: nothing more is sent until a probe succeeds. One notice per quarantine.
+-- The site refuses us: nothing more is sent until a probe succeeds.
 update integration
 set state = 'quarantined', hold_code = %(code)s, hold_detail = %(detail)s, held_since = now(), resume_at = now() + %(wait)s
 where integration_id = %(integration_id)s and state = 'active'
-returning integration_id;
+returning held_since;
+
+-- name: change_hold
+-- The site refuses us for another reason than before.
+update integration set hold_code = %(code)s, hold_detail = %(detail)s
+where integration_id = %(integration_id)s and state = 'quarantined' and hold_code <> %(code)s
+returning held_since;
 
 -- name: note_outage
 -- The site is away or asks for fewer calls: nothing is sent before the wait is over.

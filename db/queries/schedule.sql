@@ -65,3 +65,11 @@ where s.due_at <= now() and i.state = 'active' and (i.resume_at is null or i.res
 select integration_id from integration
 where (state in ('active', 'quarantined') and checked_at < now() - interval '1 day')
    or (state = 'quarantined' and hold_code in ('access_refused', 'right_missing') and held_since > checked_at);
+
+-- name: upkeep_due
+-- Whether replays may go on, failures want to be counted, or notices are to be sent.
+select exists (select from replay where state = 'running' and next_at <= now())
+    or exists (select from replay_item where state = 'running')
+    or exists (select from failure_touch)
+    or exists (select from failure_group where state = 'snoozed' and snoozed_until <= now())
+    or exists (select from notice where due_at <= now());
