@@ -25,6 +25,7 @@ from benchmarks.people import COURSES, TENANT
 from db.pool import Pool, open_pool, transaction
 from domain.integration import IntegrationSettings, OutcomeItem, Results
 from ops import actions
+from ops.operators import Operator
 from producers.listener import Listener
 from runtime.secrets import Secret, new_key
 from runtime.settings import Settings, read_settings
@@ -89,8 +90,9 @@ class Lab:
             pass_outcome="C", fail_outcome="N", outcomes=(OutcomeItem(code="C"), OutcomeItem(code="N")), **results
         )
         wanted = IntegrationSettings(name="Harbour Moodle", url=url, timezone="Europe/Amsterdam", results=chosen)
-        added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
-        actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT))
+        by = Operator.at_the_machine()
+        added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None, by=by)
+        actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT), by=by)
         return added
 
     @contextmanager
@@ -171,7 +173,7 @@ def lab() -> Iterator[Lab]:
         environment = {**os.environ, **places, "MATRICULA_KEY": new_key(), "MATRICULA_ALLOW_PRIVATE_LMS": "1"}
         settings = read_settings(environment)
         pool = stack.enter_context(open_pool(settings.database_url, name="bench", max_size=3))
-        actions.initialise(settings, pool)
+        actions.initialise(settings, pool, by=Operator.at_the_machine())
         with transaction(pool) as db:
             db.execute("insert into tenant (tenant) values (%s)", [TENANT])
         yield Lab(environment, settings, pool, logs)

@@ -36,6 +36,11 @@ class IntegrationRow:
     master_key: str
     data_key: bytes = field(repr=False)
 
+    @property
+    def target(self) -> str:
+        """What the audit calls it."""
+        return f"integration/{self.name}"
+
 
 def add_integration(
     db: Db, tenant: str, settings: IntegrationSettings, token: Secret, password: Secret | None, *, keys: MasterKeys

@@ -29,6 +29,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "replays:replay:read": _EVERYBODY,
     "guards:guard:read": _EVERYBODY,
     "people:person:read": _EVERYBODY,
+    "enrolments:enrolment:read": _EVERYBODY,
     # Names, addresses and what the LMS holds of people.
     "people:pii:read": _PEOPLE,
     "people:plan:preview": _PEOPLE,
@@ -36,7 +37,8 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "people:person:sync": _PEOPLE,
     "people:link:set": _RUNNING,
     "people:link:unset": _RUNNING,
-    "people:enrolment:reprovision": _RUNNING,
+    "enrolments:export:set": _RUNNING,
+    "enrolments:enrolment:reprovision": _RUNNING,
     "guards:guard:approve": _RUNNING,
     "guards:guard:reject": _RUNNING,
     "guards:guard:undo": _RUNNING,
@@ -56,7 +58,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "integrations:integration:pause": _EITHER,
     "integrations:integration:resume": _EITHER,
     "integrations:sync:start": _EITHER,
-    "integrations:payroll:sweep": _EITHER,
+    "integrations:payroll:select": _EITHER,
     "integrations:integration:add": _SETTINGS,
     "integrations:integration:edit": _SETTINGS,
     "integrations:integration:test": _SETTINGS,
@@ -85,6 +87,25 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
 }
 
 EVERYTHING = frozenset(PERMISSIONS)
+
+NEEDS_REASON = frozenset(
+    {
+        "people:link:set",
+        "people:link:unset",
+        "enrolments:enrolment:reprovision",
+        "guards:guard:approve",
+        "guards:guard:reject",
+        "guards:guard:undo",
+        "failures:group:dismiss",
+        "replays:large:create",
+        "integrations:integration:pause",
+        "integrations:integration:edit",
+        "integrations:integration:remove",
+        "integrations:field:map",
+        "access:operator:remove",
+    }
+)
+"""What somebody will ask about later: no act of these without a reason."""
 
 
 def permissions_of(role: Role) -> frozenset[str]:

@@ -11,10 +11,13 @@ from db.sync_runs import Asked, FlowState, RunRow, SyncRuns, flow_states
 from domain.failure_catalogue import describe
 from domain.syncing import FLOWS, Flow
 from ops.actions import Refused
+from ops.operators import Operator, audited, deed
+
+SYNC = "integrations:sync:start"
 
 
 def sync_now(
-    pool: Pool, integration: IntegrationRow, flows: Sequence[Flow], *, by: str, enrolments: bool = False
+    pool: Pool, integration: IntegrationRow, flows: Sequence[Flow], *, by: Operator, enrolments: bool = False
 ) -> list[Asked]:
     """
     A run of each flow is under way, begun now or before (R81).
@@ -25,13 +28,17 @@ def sync_now(
     Raises:
         Refused: The integration may not call its LMS now, so that a run would only wait.
     """
+    by.check(SYNC, integration.tenant)
     if integration.state == "quarantined":
         raise Refused(f"{integration.name} is held: {describe(integration.hold_code or '').fix}")
     if integration.state != "active":
         raise Refused(f"{integration.name} is {integration.state}; a run would only wait until it is active")
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         runs = SyncRuns(db, integration.integration_id)
-        return [runs.ask(flow, by=by, enrolments=enrolments) for flow in flows or FLOWS]
+        asked = [runs.ask(flow, by=by.name, enrolments=enrolments) for flow in flows or FLOWS]
+        after = {"runs": [one.run_id for one in asked], "enrolments": enrolments}
+        audited(db, by, SYNC, integration.target, tenant=integration.tenant, after=after)
+    return asked
 
 
 def runs_of(

@@ -17,9 +17,12 @@ from domain.support import Support
 from ops import actions, life, selfcheck
 from ops.actions import NotReady, Refused
 from ops.cli.output import Exit, fail, out, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
+from ops.operators import Operator
 from runtime.secrets import Secret
 from runtime.settings import Settings
+
+READ = "integrations:integration:read"
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -42,14 +45,14 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Save an integration as a draft. Token and password are read from files or the environment, never arguments."""
-    with told(), opened() as (settings, pool):
+    with told(), acting() as (settings, pool, by):
         wanted = IntegrationSettings.model_validate(settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
         integration_id = actions.add_integration(
-            pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None
+            pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None, by=by
         )
         row = actions.find_integration(pool, wanted.name, tenant)
-        ended = enabled(settings, pool, row, yes=yes, as_json=as_json) if enable else {"state": "draft"}
+        ended = enabled(settings, pool, by, row, yes=yes, as_json=as_json) if enable else {"state": "draft"}
     sentence = f"{wanted.name} is {'enabled' if enable else 'saved as a draft'}. {ended.get('mail', '')}".rstrip()
     said(sentence, {"integration_id": integration_id, **ended}, as_json)
 
@@ -61,7 +64,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List integrations and how they stand."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened(READ) as (_, pool), transaction(pool) as db:
         found = integrations(db, tenant, removed=removed)
     if as_json:
         show_json([public(row) for row in found])
@@ -77,29 +80,39 @@ def list_(
 @app.command()
 def test(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """Check that the LMS is there and lets us work; only harmless calls are made."""
-    with told(), opened() as (settings, pool):
+    with told(), acting() as (settings, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        checks = selfcheck.check(pool, settings, row).checks
+        checks = selfcheck.check(pool, settings, row, by=by).checks
     show_checks(checks, IntegrationSettings.model_validate(row.settings).support, as_json=as_json)
     if gaps(checks):
         raise typer.Exit(Exit.ERROR)
 
 
 @app.command("set-token")
-def set_token(name: Name, token_file: TokenFile = None, tenant: Tenant = None, as_json: Json = False) -> None:
+def set_token(
+    name: Name,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
     """Replace the LMS token."""
-    with told(), opened() as (settings, pool):
-        actions.replace_token(pool, settings, actions.find_integration(pool, name, tenant), token_from(token_file))
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        row = actions.find_integration(pool, name, tenant)
+        actions.replace_token(pool, settings, row, token_from(token_file), by=by)
     said(f"{name} has a new token", {"token": "replaced"}, as_json)
 
 
-def enabled(settings: Settings, pool: Pool, row: IntegrationRow, *, yes: bool, as_json: bool) -> dict[str, object]:
+def enabled(
+    settings: Settings, pool: Pool, by: Operator, row: IntegrationRow, *, yes: bool, as_json: bool
+) -> dict[str, object]:
     """The integration works, after its cost was confirmed; the gaps are shown when it cannot."""
     chosen = IntegrationSettings.model_validate(row.settings)
     if row.state not in ("active", "quarantined"):
         _confirm_cost(chosen, yes=yes)
     try:
-        done, mail = life.begin(pool, settings, row)
+        done, mail = life.begin(pool, settings, row, by=by)
     except NotReady as problem:
         show_checks(problem.checks, chosen.support, as_json=as_json)
         raise

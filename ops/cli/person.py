@@ -23,7 +23,7 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why a person or enrolment is as it is: the first thing to fix, then every condition with its value."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
         subject = _subject(views, key, tenant)
         found = views.explain(subject, integration)
@@ -46,7 +46,7 @@ def timeline(
     as_json: Json = False,
 ) -> None:
     """List what HR told about a person and what was done for them, the newest last."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
         lines = views.timeline(_subject(views, key, tenant), most)
     if as_json:
@@ -64,7 +64,7 @@ def available(
     as_json: Json = False,
 ) -> None:
     """List the courses that are open to an employee: active, and in scope of the employee's payroll."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
         found = views.available(_subject(views, key, tenant), integration)
     courses = [(one.integration, course) for one in found for course in one.courses]

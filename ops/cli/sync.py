@@ -12,8 +12,9 @@ from db.sync_runs import Asked, RunRow
 from domain.failure_catalogue import describe
 from domain.syncing import FLOWS, Flow
 from ops import actions, syncing
+from ops.cli.integration import READ
 from ops.cli.output import Exit, err, out, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 
 LOOK_EVERY_S = 0.5
 
@@ -30,13 +31,15 @@ def sync(
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until every run is over.")] = False,
     enrolments: Annotated[bool, typer.Option("--enrolments", help="Write every enrolment again, too.")] = False,
     tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Compare everything with the LMS now; joins a run that is under way."""
     flows = _flows(flow or [])
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        asked = syncing.sync_now(pool, row, flows, by="command line", enrolments=enrolments)
+        asked = syncing.sync_now(pool, row, flows, by=by, enrolments=enrolments)
         if not as_json:
             for one in asked:
                 what = "a run is under way already" if one.joined else "begun"
@@ -57,7 +60,7 @@ def syncs(
     as_json: Json = False,
 ) -> None:
     """List the runs over everything, the newest first, with what came of them."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         runs = syncing.runs_of(pool, actions.find_integration(pool, name, tenant), most=most)
     if as_json:
         show_json([_public(run) for run in runs])
@@ -69,7 +72,7 @@ def syncs(
 
 def courses(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """List the courses of the LMS as HR knows them."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         lines = syncing.courses_of(pool, actions.find_integration(pool, name, tenant))
     if as_json:
         show_json(lines)
