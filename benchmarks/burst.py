@@ -12,24 +12,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.baselines import perfect
 from benchmarks.baselines.moodle import Moodle
 from benchmarks.figures import Figure, against, alone
+from benchmarks.ideal import asked, ideal_rate, last_enrolment
 from benchmarks.lab import INSTALLATION, TOKEN, Lab, Simulator, lab, process
-from benchmarks.people import Hire, all_events, course_code, hires
+from benchmarks.people import Hire, all_events, hires
 from producers.publisher import Publisher
 
 ROUNDS = 3
 BURST, PER_PERSON, WARM_UP = 2_000, 150, 6
 BASELINE = "benchmarks.baselines.per_person"
 THREADS = 4  # what a worker process has
-STARTS, ENDS = 1_772_319_600, 2_087_938_799  # 2026-03-01 and the end of 2036-03-01 in Amsterdam
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     usual, ideal, calls, from_facts = [], [], [], []
     for _ in range(ROUNDS):
-        theirs, best = _per_person(), _perfect()
+        theirs, best = _per_person(), ideal_rate(BURST, "small")
         ours = _burst()
         usual.append((ours["rate"], theirs))
         ideal.append((ours["rate"], best))
@@ -57,7 +56,7 @@ def _burst() -> dict[str, float]:
             began = _hire(place, site, hires(BURST))
             calls = site.calls()[before:]
         facts_at = float(place.one("select extract(epoch from max(settled_at))::float8 from inbox"))
-    ended = _last_enrolment(calls)
+    ended = last_enrolment(calls)
     return {
         "rate": BURST / (ended - began),
         "calls": len(calls) / BURST,
@@ -83,54 +82,17 @@ def _per_person() -> float:
         log = place.logs / "baseline.log"
         with process(["-m", "dramatiq", BASELINE, "--processes", "1", "--threads", str(THREADS)], environment, log):
             place.wait("baseline", lambda: b"ready for action" in log.read_bytes())
-            asked = _asked(Moodle(site.url, TOKEN), hires(WARM_UP, crowd="W") + hires(PER_PERSON))
-            _send(asked[:WARM_UP], environment)
+            wanted = asked(Moodle(site.url, TOKEN), hires(WARM_UP, crowd="W") + hires(PER_PERSON))
+            _send(wanted[:WARM_UP], environment)
             place.wait("warm-up", lambda: site.enrolled() == WARM_UP)
-            began = _send(asked[WARM_UP:], environment)
-            place.wait("baseline", lambda: site.enrolled() == len(asked))
-        return PER_PERSON / (_last_enrolment(site.calls()) - began)
+            began = _send(wanted[WARM_UP:], environment)
+            place.wait("baseline", lambda: site.enrolled() == len(wanted))
+        return PER_PERSON / (last_enrolment(site.calls()) - began)
 
 
-def _send(asked: list[Any], environment: dict[str, str]) -> float:
+def _send(wanted: list[Any], environment: dict[str, str]) -> float:
     command = [sys.executable, "-m", BASELINE]
-    sent = subprocess.run(command, input=json.dumps(asked), env=environment, check=True, capture_output=True, text=True)
+    sent = subprocess.run(
+        command, input=json.dumps(wanted), env=environment, check=True, capture_output=True, text=True
+    )
     return float(sent.stdout)
-
-
-def _perfect() -> float:
-    with lab() as place, place.simulator("small") as site:
-        moodle = Moodle(site.url, TOKEN)
-        perfect.provision(moodle, _asked(moodle, hires(WARM_UP, crowd="W")))
-        asked = _asked(moodle, hires(BURST))
-        began = time.time()
-        perfect.provision(moodle, asked)
-        return BURST / (_last_enrolment(site.calls()) - began)
-
-
-def _asked(moodle: Moodle, people: Sequence[Hire]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """User and enrolment of each hire in Moodle's words, the same fields as ours."""
-    courses = {course["idnumber"]: course["id"] for course in moodle.call("core_course_get_courses")}
-    return [
-        (
-            {
-                "username": hire.person()["emails"][0],
-                "firstname": "Noor",
-                "lastname": f"van der Meer{hire.number}",
-                "email": hire.person()["emails"][0],
-                "idnumber": hire.key,
-                "createpassword": 1,
-            },
-            {
-                "roleid": 5,
-                "courseid": courses[course_code(hire.course)],
-                "timestart": STARTS,
-                "timeend": ENDS,
-                "suspend": 0,
-            },
-        )
-        for hire in people
-    ]
-
-
-def _last_enrolment(calls: list[dict[str, Any]]) -> float:
-    return max(float(call["at"] + call["duration"]) for call in calls if call["function"] == "enrol_manual_enrol_users")

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
@@ -63,12 +63,10 @@ class Lab:
             row = db.execute(sql.SQL(query), values).fetchone()
         return row[0] if row else None
 
-    def row(self, query: str, **values: Any) -> tuple[Any, ...]:
-        """The only row."""
+    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows."""
         with transaction(self.pool) as db:
-            row = db.execute(sql.SQL(query), values).fetchone()
-        assert row is not None, query  # noqa: S101 - the caller asks for what is there
-        return tuple(row)
+            return [tuple(row) for row in db.execute(sql.SQL(query), values).fetchall()]
 
     def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.1) -> None:
         """
@@ -84,12 +82,14 @@ class Lab:
                 raise TimeoutError(f"{what}: {'ended: ' + ', '.join(ended) if ended else 'too late'}; see {self.logs}")
             time.sleep(every)
 
-    def add_integration(self, url: str, **results: Any) -> int:
+    def add_integration(self, url: str, *, payrolls: Literal["all", "selected"] = "all", **results: Any) -> int:
         """The simulated Moodle at `url` is an active integration of the tenant."""
         chosen = Results(
             pass_outcome="C", fail_outcome="N", outcomes=(OutcomeItem(code="C"), OutcomeItem(code="N")), **results
         )
-        wanted = IntegrationSettings(name="Harbour Moodle", url=url, timezone="Europe/Amsterdam", results=chosen)
+        wanted = IntegrationSettings(
+            name="Harbour Moodle", url=url, payrolls=payrolls, timezone="Europe/Amsterdam", results=chosen
+        )
         by = Operator.at_the_machine()
         added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None, by=by)
         actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT), by=by)
@@ -112,7 +112,7 @@ class Lab:
 
     @contextmanager
     def simulator(self, latency: str, *, courses: int = COURSES) -> Iterator["Simulator"]:
-        """A simulated Moodle in a process of its own; `latency` is off or small."""
+        """A simulated Moodle in a process of its own; `latency` is off, small or measured."""
         arguments = ["-m", "simulators.server", "--port", "0", "--demo-courses", str(courses), "--token", TOKEN]
         arguments += ["--latency", latency]
         with process(arguments, os.environ, self.logs / "simulator.log", speaks=True) as server:

@@ -21,6 +21,7 @@ class Hire:
 
     number: int
     crowd: str = "H"
+    payroll: str = "NL-02"
 
     @property
     def key(self) -> str:
@@ -41,7 +42,7 @@ class Hire:
             "last_name": f"Meer{self.number}",
             "emails": [f"noor.{self.key.lower()}@harbour.example"],
             "mobile": "+31 6 0000 0000",
-            "payroll": "NL-02",
+            "payroll": self.payroll,
             "status": "active",
             "starts_on": "2026-03-01",
             **changed,
@@ -71,9 +72,14 @@ def course_code(course: int) -> str:
     return f"C{course + 1:03d}"
 
 
-def hires(count: int, *, crowd: str = "H") -> list[Hire]:
+def hires(count: int, *, crowd: str = "H", payroll: str = "NL-02") -> list[Hire]:
     """So many people who are all different."""
-    return [Hire(number, crowd) for number in range(count)]
+    return [Hire(number, crowd, payroll) for number in range(count)]
+
+
+def payroll_enabled(payroll: str) -> OutgoingEvent:
+    """HR's word that a payroll is in scope from now on."""
+    return event(f"p-{payroll}", "hr.payroll.enabled.v1", payroll, {"payroll": payroll})
 
 
 def all_events(people: list[Hire]) -> Iterator[OutgoingEvent]:

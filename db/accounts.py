@@ -174,9 +174,11 @@ class WorkStore(IntegrationStore):
         integration_id, tenant, name, url, settings, *rest = rows[0]
         return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
 
-    def claim(self, *, most: int, lease: timedelta) -> list[ClaimedAccount]:
+    def claim(self, *, most: int, lease: timedelta, urgent_only: bool = False) -> list[ClaimedAccount]:
         """What is due, for us alone until the lease ends; the attempt is counted."""
-        return [_claimed(row) for row in self._rows("claim_accounts", most=most, lease=lease)]
+        self._rows("search_in_order")
+        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=1 if urgent_only else 2)
+        return [_claimed(row) for row in rows]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""

@@ -167,13 +167,24 @@ def linked_people(db: Db, integration: IntegrationRow) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PayrollRow:
-    """A payroll that HR has named; None stands for people without one. `employed` leaves out those who left."""
+    """
+    A payroll that HR has named; None stands for people without one.
+
+    Attributes:
+        employed: Those who did not leave.
+        due: Those for whom the LMS has still something to do.
+        swept: How many the sweep under way, or else the last one, has looked at; None without any.
+        swept_at: When that sweep was done; None while it is under way.
+    """
 
     payroll: str | None
     name: str
     people: int
     employed: int
     linked: int
+    due: int
+    swept: int | None
+    swept_at: datetime | None
 
 
 def payrolls(db: Db, integration: IntegrationRow) -> tuple[list[PayrollRow], dict[tuple[str, str], bool]]:

@@ -40,6 +40,7 @@ class IntegrationCounts:
     results: dict[str, int]
     lms_calls: int
     lms_calls_failed: int
+    drift: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Views(Store):
         accounts, placements = self._rows("account_counts"), self._rows("placement_counts")
         calls = {row[0]: row[1:] for row in self._rows("lms_call_counts")}
         results = self._rows("result_counts")
+        drift = dict(self._rows("drift_counts"))
         return {
             integration_id: IntegrationCounts(
                 accounts=_summed((row[1], row[3]) for row in accounts if row[0] == integration_id),
@@ -147,6 +149,7 @@ class Views(Store):
                 results={row[1]: row[2] for row in results if row[0] == integration_id},
                 lms_calls=calls.get(integration_id, (0, 0, 0))[0],
                 lms_calls_failed=calls.get(integration_id, (0, 0, 0))[2],
+                drift=drift.get(integration_id, 0),
             )
             for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
         }

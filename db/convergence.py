@@ -21,6 +21,7 @@ from domain.events import (
     decode_json,
     parse,
 )
+from domain.scope import out_of_scope
 from domain.wanted import account_state, placement_states
 
 
@@ -116,6 +117,18 @@ class Newest:
         self._store.ask_sweep(payroll=fact.payroll)
 
 
+def note_empty_payroll(store: FactStore, payroll: str) -> None:
+    """A payroll without people is a failure of the integrations that select it, until somebody comes (R72)."""
+    enabled = store.enabled_payrolls()
+    selecting = [one for one in store.integrations() if one.settings.payrolls == "selected"]
+    taken_by = [
+        one.integration_id
+        for one in selecting
+        if out_of_scope(payroll, enabled_payrolls=enabled, settings=one.settings) is None
+    ]
+    store.note_empty_payroll(payroll, taken_by)
+
+
 def _subject(event: Event) -> tuple[str, ...]:
     match event.fact:
         case Payroll() as fact:
@@ -142,8 +155,13 @@ def _with_ending(event: Event, fact: CourseEnrolment) -> CourseEnrolment:
     return fact.model_copy(update={"status": status}) if status else fact
 
 
-def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
-    """What every integration of the tenant should hold for these people is written down."""
+def converge(store: FactStore, keys: Iterable[str], done: Applied, *, swept: bool = False) -> None:
+    """
+    What every integration of the tenant should hold for these people is written down.
+
+    Args:
+        swept: HR said nothing about them in person, so nobody waits for it.
+    """
     # Sorted, so that two transactions never lock the same rows in opposite order.
     keys = sorted(set(keys))
     people = store.people(keys)
@@ -160,7 +178,7 @@ def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
             facts.employee_key: account_state(facts, integration.settings, enabled, details, provisioned)
             for facts in people
         }
-        changed = store.want_accounts(integration, accounts)
+        changed = store.want_accounts(integration, accounts, swept=swept)
         ids = store.account_ids(integration, list(accounts))
         placements = [
             (ids[facts.employee_key], state)
@@ -169,7 +187,7 @@ def converge(store: FactStore, keys: Iterable[str], done: Applied) -> None:
         ]
         if placements:
             moved = store.want_placements(integration, placements)
-            store.wake_accounts(moved)
+            store.wake_accounts(moved, swept=swept)
             changed |= moved
         done.integrations |= store.due_integrations(changed)
     done.people += len(people)

@@ -25,6 +25,8 @@ from domain.wanted import AccountState, PersonFacts, PlacementState
 SQL = statements("facts")
 
 LOCK_PATIENCE = timedelta(milliseconds=250)
+LEAVER, COMMON, SWEPT = range(3)
+"""How urgent an account is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class FactStore(Store):
 
     def save_people(self, events: Sequence[Event]) -> None:
         people = [event.fact if isinstance(event.fact, Employee) else None for event in events]
+        payrolls = {person.payroll for person in people if person}
+        self._rows("filled_payrolls", payrolls=list(payrolls))
         self._rows(
             "save_people",
             keys=[event.fact.key() for event in events],
@@ -205,9 +209,14 @@ class FactStore(Store):
             rows = self._rows("sweep_people", payroll=sweep.payroll, position=sweep.position, most=most)
         return [key for (key,) in rows]
 
-    def advance_sweep(self, sweep: Sweep, keys: Sequence[str], *, done: bool) -> None:
+    def advance_sweep(self, sweep: Sweep, keys: Sequence[str], *, pace: timedelta, done: bool) -> None:
+        """These people were looked at; the next chunk is due so much after this one was."""
         position = keys[-1] if keys else sweep.position
-        self._rows("advance_sweep", sweep_id=sweep.sweep_id, position=position, people=len(keys), done=done)
+        self._rows("advance_sweep", sweep_id=sweep.sweep_id, position=position, people=len(keys), pace=pace, done=done)
+
+    def note_empty_payroll(self, payroll: str, taken_by: Sequence[int]) -> None:
+        """Nobody is in this payroll, which is a failure of the integrations that take it and of no other (R72)."""
+        self._rows("empty_payroll", payroll=payroll, ids=taken_by)
 
     # Wanted state
 
@@ -245,7 +254,9 @@ class FactStore(Store):
             for integration_id, settings, version, _ in self._rows("integrations_of")
         ]
 
-    def want_accounts(self, integration: IntegrationRow, states: Mapping[str, AccountState]) -> set[int]:
+    def want_accounts(
+        self, integration: IntegrationRow, states: Mapping[str, AccountState], *, swept: bool
+    ) -> set[int]:
         """Make these the wanted accounts; the ids of those that changed."""
         wanted = list(states.values())
         changed = self._rows(
@@ -258,8 +269,8 @@ class FactStore(Store):
             wanted=[s.wanted.model_dump_json() if s.wanted else None for s in wanted],
             external_keys=[s.wanted.external_key if s.wanted else None for s in wanted],
             email_keys=[s.email_key for s in wanted],
-            # Leavers go before everybody else.
-            urgencies=[0 if s.wanted and s.wanted.suspended else 1 for s in wanted],
+            # Leavers go before everybody else, and those whom a sweep came by after them.
+            urgencies=[SWEPT if swept else LEAVER if s.wanted and s.wanted.suspended else COMMON for s in wanted],
         )
         if changed:
             self._rows("resolve_account_failures", ids=[str(row[0]) for row in changed])
@@ -312,16 +323,14 @@ class FactStore(Store):
         self, integration: IntegrationRow, changed: Sequence[tuple[Any, ...]], states: Mapping[str, PlacementState]
     ) -> None:
         refused = [(states[key], revision) for _, _, key, code, revision in changed if code is not None]
-        if refused:
-            now = self.now()
-            WorkStore(self._db, integration.integration_id).announce(
-                [
-                    enrolment_refused(
-                        state, revision, tenant=self._tenant, integration=integration.settings.name, at=now
-                    )
-                    for state, revision in refused
-                ]
-            )
+        if not refused:
+            return
+        name, now = integration.settings.name, self.now()
+        announcements = [
+            enrolment_refused(state, revision, tenant=self._tenant, integration=name, at=now)
+            for state, revision in refused
+        ]
+        WorkStore(self._db, integration.integration_id).announce(announcements)
 
     def courses(self, people: Iterable[PersonFacts]) -> dict[tuple[str, str], Course]:
         """HR's word on the courses that these people are enrolled in, by code and integration name."""
@@ -334,8 +343,8 @@ class FactStore(Store):
         rows = self._rows("provisioned_of", integration_id=integration.integration_id, keys=list(keys))
         return {key for (key,) in rows}
 
-    def wake_accounts(self, account_ids: Iterable[int]) -> None:
-        self._rows("wake_accounts", ids=list(account_ids))
+    def wake_accounts(self, account_ids: Iterable[int], *, swept: bool) -> None:
+        self._rows("wake_accounts", ids=list(account_ids), urgency=SWEPT if swept else COMMON)
 
     def due_integrations(self, account_ids: Iterable[int]) -> set[int]:
         return {row[0] for row in self._rows("due_integrations", ids=list(account_ids))}

@@ -43,11 +43,12 @@ class LinkRow:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """One account until the transaction ends; `busy` while a worker has it."""
+    """One account until the transaction ends; `busy` while a worker has it, `at_rest` with nothing to be written."""
 
     account_id: int
     lms_user_id: str | None
     busy: bool
+    at_rest: bool
 
 
 def links(

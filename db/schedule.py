@@ -1,6 +1,7 @@
 """What is due, as far as the scheduler needs to know it: scopes, never people."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from psycopg.rows import scalar_row
 
@@ -12,7 +13,10 @@ SQL = statements("schedule")
 
 @dataclass(frozen=True, slots=True)
 class DueScopes:
-    """Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to read anew and to check."""
+    """
+    Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to begin or end runs of, to
+    check, and to scan.
+    """
 
     apply: list[str]
     provision: list[int]
@@ -20,38 +24,47 @@ class DueScopes:
     catalogue: list[int]
     sync: list[int] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
+    scan: list[int] = field(default_factory=list)
+
+    @property
+    def maintenance(self) -> bool:
+        """Whether there is housekeeping to do."""
+        return bool(self.catalogue or self.sync or self.checks or self.scan)
 
 
 def due_scopes(db: Db) -> DueScopes:
     """Everything that wants a worker now."""
-    with db.cursor(row_factory=scalar_row) as cursor:
-        found = {
-            name: cursor.execute(SQL[name]).fetchall()
-            for name in ("tenants_due", "provisions_due", "polls_due", "catalogues_due", "syncs_due", "checks_due")
-        }
     return DueScopes(
-        found["tenants_due"],
-        found["provisions_due"],
-        found["polls_due"],
-        found["catalogues_due"],
-        found["syncs_due"],
-        found["checks_due"],
+        apply=_scopes(db, "tenants_due"),
+        provision=_scopes(db, "provisions_due"),
+        poll=_scopes(db, "polls_due"),
+        catalogue=catalogues_due(db),
+        sync=syncs_due(db),
+        checks=checks_due(db),
+        scan=scans_due(db),
     )
 
 
 def catalogues_due(db: Db) -> list[int]:
     """Integrations whose courses were not read lately."""
-    with db.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(SQL["catalogues_due"]).fetchall()
+    return _scopes(db, "catalogues_due")
 
 
 def checks_due(db: Db) -> list[int]:
     """Integrations that want to be looked at as a whole."""
-    with db.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(SQL["checks_due"]).fetchall()
+    return _scopes(db, "checks_due")
 
 
 def syncs_due(db: Db) -> list[int]:
-    """Integrations whose people are to be read again, or whose run over them is to be ended."""
+    """Integrations with a rolling scan to begin anew, or a run to end."""
+    return _scopes(db, "syncs_due")
+
+
+def scans_due(db: Db) -> list[int]:
+    """Integrations with a run to read on for."""
+    return _scopes(db, "scans_due")
+
+
+def _scopes(db: Db, statement: str) -> list[Any]:
     with db.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(SQL["syncs_due"]).fetchall()
+        return cursor.execute(SQL[statement]).fetchall()

@@ -100,14 +100,15 @@ create table lms_course (                            -- what the LMS holds, as l
 create index lms_course_by_code on lms_course (integration_id, code) where not gone;
 create index lms_course_by_told_code on lms_course (integration_id, (told ->> 'code')) where not gone;
 
-create table sync_run (                              -- one reading of everything in one flow
+create table sync_run (                              -- one reading of everything of one kind
     run_id          bigint generated always as identity primary key,
     integration_id  bigint not null references integration,
-    flow            text not null check (flow in ('people', 'courses', 'results')),
+    flow            text not null check (flow in ('people', 'enrolments', 'courses', 'results')),
     state           text not null default 'running' check (state in ('running', 'done', 'failed')),
     asked_by        text not null,
     enrolments      boolean not null default false,  -- write every enrolment again, too
-    expected        integer,                         -- people to read, where that is known beforehand
+    position        jsonb,                           -- how far the scan has come; null when it has nothing left to read
+    expected        integer,                         -- people or enrolments to read, where that is known beforehand
     created         integer not null default 0,
     updated         integer not null default 0,
     skipped         integer not null default 0,
@@ -117,10 +118,19 @@ create table sync_run (                              -- one reading of everythin
     code            text,                            -- why it failed, or what it waits for
     started_at      timestamptz not null default now(),
     done_at         timestamptz,
-    check ((state = 'running') = (done_at is null))
+    check ((state = 'running') = (done_at is null)),
+    check (position is null or done_at is null)
 );
 create unique index sync_run_open on sync_run (integration_id, flow) where done_at is null;
 create index sync_run_last on sync_run (integration_id, flow, started_at);
+
+create table scan (                                  -- whose turn it is to read on, and what the rolling scan has spent
+    integration_id  bigint primary key references integration,
+    due_at          timestamptz not null default now(),
+    hour_began_at   timestamptz not null default now(),
+    calls           integer not null default 0       -- in this hour
+);
+create index scan_due on scan (due_at);
 
 create table flow_state (                            -- when each flow last worked, and last did not (R1)
     integration_id  bigint not null references integration,
@@ -246,6 +256,7 @@ create table sweep (                                 -- people to look at again,
     position      text not null default '',          -- the last employee_key done
     people        integer not null default 0,
     asked_at      timestamptz not null default now(),
+    due_at        timestamptz not null default now() - interval '0.4 seconds',  -- of the next chunk; a few at once
     done_at       timestamptz
 );
 create index sweep_due on sweep (tenant, sweep_id) where done_at is null;
@@ -260,7 +271,7 @@ create table account (                               -- one person in one integr
     state             text not null check (state in ('due', 'settled', 'parked', 'waiting', 'out_of_scope', 'staged')),
     code              text,                          -- why it is parked, waiting, staged or out of scope
     wanted            jsonb,                         -- domain.accounts.WantedAccount
-    applied           jsonb,                         -- the fields the LMS is known to hold
+    applied           jsonb,                         -- the fields as last written, or as found before that
     external_key      text,                          -- of the wanted account, for look-ups and collisions
     email_key         text,
     username          text,                          -- reserved before it is used
@@ -272,7 +283,7 @@ create table account (                               -- one person in one integr
     refused           text[] not null default '{}',  -- LMS users that a person said are somebody else
     suspended_at      timestamptz,                   -- when a suspension last passed the guard unasked
     due_at            timestamptz,
-    urgency           smallint not null default 1 check (urgency between 0 and 2),
+    urgency           smallint not null default 1 check (urgency between 0 and 2),  -- 0: leavers; 2: nobody waits for it
     attempts          integer not null default 0,    -- starts since the last success, counted at the start
     starts            integer not null default 0,    -- starts without an end
     first_attempt_at  timestamptz,
@@ -281,6 +292,9 @@ create table account (                               -- one person in one integr
     lease_token       bigint,
     lease_until       timestamptz,
     sync_run          bigint,                        -- the run that this account has still to be counted in
+    at_rest           boolean not null generated always as   -- linked, and nothing to be written: what a scan compares
+                      (lms_user_id is not null and wanted is not null and applied is not null
+                       and state in ('settled', 'out_of_scope')) stored,
     changed_at        timestamptz not null default now(),
     unique (integration_id, employee_key),
     check ((state in ('parked', 'waiting', 'out_of_scope', 'staged')) = (code is not null)),
@@ -292,6 +306,7 @@ create unique index account_lms_user on account (integration_id, lms_user_id) wh
 create index account_due on account (integration_id, starts, urgency, due_at) where due_at is not null;
 create index account_by_email on account (integration_id, email_key);
 create index account_by_external_key on account (integration_id, external_key);
+create index account_scan on account (integration_id, account_id) where at_rest;
 create index account_in_run on account (sync_run) where sync_run is not null;
 create index account_by_code on account (integration_id, code) where code is not null;
 create index account_held on account (integration_id, held_for) where held_for is not null;
@@ -334,6 +349,7 @@ create index placement_by_account on placement (account_id);
 create index placement_by_course on placement (integration_id, course_code) where state = 'parked';
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
 create index placement_held on placement (integration_id, held_for) where held_for is not null;
+create index placement_scan on placement (integration_id, length(lms_course_id), lms_course_id) where provisioned_at is not null;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
 
 create table contact_log (                           -- that an enrolment was provisioned; the guard against a second time
@@ -377,6 +393,36 @@ create table guard_item (                            -- whom it is about; the de
     primary key (guard_id, account_id)
 );
 create index guard_item_by_account on guard_item (account_id, guard_id);
+
+create table finding (                               -- what somebody changed at the LMS, and what follows from it
+    finding_id      bigint generated always as identity primary key,
+    integration_id  bigint not null references integration,
+    subject_kind    text not null check (subject_kind in ('account', 'enrolment')),
+    subject_id      text not null,                   -- the account's id; of an enrolment LMS user and course
+    field           text not null,                   -- empty: the user or the enrolment as a whole
+    kind            text not null check (kind in ('changed_by_hand', 'missing', 'unknown', 'claimed_twice')),
+    ours            jsonb,                           -- what was last written
+    held            jsonb,                           -- what the LMS holds; both are personal and go when it is over
+    state           text not null check (state in ('open', 'accepted', 'put_back')),
+    employee_key    text,                            -- null: nobody whom HR has told us of
+    lms_user_id     text not null,
+    lms_course_id   text,
+    times           integer not null default 1,      -- how many scans have seen it
+    first_seen_at   timestamptz not null default now(),
+    last_seen_at    timestamptz not null default now(),
+    resolved_at     timestamptz,                     -- the same again, or of no interest any more
+    decided_at      timestamptz,
+    decided_by      text,
+    reason          text,
+    check ((subject_kind = 'enrolment') = (lms_course_id is not null)),
+    check (kind <> 'unknown' or state <> 'put_back'),           -- ghosts are never touched (S15)
+    check (resolved_at is null or (ours is null and held is null)),
+    check ((state = 'open') = (decided_at is null)),
+    check ((decided_at is null) = (decided_by is null)),
+    check ((decided_at is null) = (reason is null))
+);
+create unique index finding_open on finding (integration_id, subject_kind, subject_id, field) where resolved_at is null;
+create index finding_by_course on finding (integration_id, lms_course_id) where resolved_at is null;
 
 -- Results -----------------------------------------------------------------------------------------------------
 
@@ -441,7 +487,8 @@ create table failure (
     failure_id      bigint generated always as identity primary key,
     tenant          text,
     integration_id  bigint references integration,
-    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration', 'course', 'guard')),
+    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
+                                                          'course', 'guard', 'payroll')),
     subject_id      text not null,
     code            text not null,
     detail          text not null default '',

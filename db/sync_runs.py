@@ -1,4 +1,4 @@
-"""Runs over everything of one flow, and how the flows stand."""
+"""Runs over everything of one kind, and how the flows stand."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,19 +11,19 @@ from psycopg.rows import class_row, tuple_row
 from db.pool import Db
 from db.statements import statements
 from db.store import IntegrationStore
-from domain.syncing import SCHEDULE, Flow, Tally
+from domain.syncing import SCANNED, SCHEDULE, Flow, Reading, Tally
 
 SQL = statements("sync_runs")
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run as people see it. `expected` is how many people there are to read, where that is known."""
+    """One run as people see it. `expected` is how many people or enrolments there are to read, where that is known."""
 
     run_id: int
     tenant: str
     integration: str
-    flow: Flow
+    flow: Reading
     state: Literal["running", "done", "failed"]
     asked_by: str
     enrolments: bool
@@ -54,7 +54,7 @@ class Asked:
     """A run, and whether it was under way already."""
 
     run_id: int
-    flow: Flow
+    flow: Reading
     joined: bool
 
 
@@ -78,26 +78,39 @@ class SyncRuns(IntegrationStore):
         with self._db.cursor(row_factory=class_row(RunRow)) as cursor:
             return cursor.execute(SQL[statement], {"integration_id": self._integration_id, **values}).fetchall()
 
-    def ask(self, flow: Flow, *, by: str, enrolments: bool = False) -> Asked:
+    def ask(self, flow: Reading, *, by: str, again: bool = True, enrolments: bool = False) -> Asked:
         """
-        A run of this flow is under way: a new one, or the one that was.
+        A run of this flow is under way: a new one, or the one that was. One that nobody had asked for begins anew.
 
         Args:
-            enrolments: Have a new run over people write their enrolments again.
+            again: Have a run over people try again whoever waits for a person; a run that nobody asked for never does,
+                because daily retries would only repeat their failures.
+            enrolments: Have it write their enrolments again, too.
         """
-        started = self._rows("start_run", flow=flow, asked_by=by, enrolments=enrolments)
+        begins = SCANNED.get(flow)
+        position = begins and begins.model_dump_json()
+        values = {"flow": flow, "asked_by": by, "enrolments": enrolments, "position": position}
+        started = self._rows("start_run", **values) or self._rows("take_over_run", **values)
         if not started:
             return Asked(self._rows("open_run", flow=flow)[0][0], flow, joined=True)
         run_id = int(started[0][0])
-        if flow == "people":
-            self._rows("mark_people", run_id=run_id, everybody=by != SCHEDULE)
-            if by != SCHEDULE:
-                self._rows("mark_enrolments", enrolments=enrolments)
-        else:
-            self._rows("ask_for_courses" if flow == "courses" else "ask_for_results")
+        match flow:
+            case "people":
+                if again and by != SCHEDULE:
+                    self._rows("mark_enrolments", enrolments=enrolments)
+                    self._rows("try_again", run_id=run_id)
+                self._rows("expect_people", run_id=run_id)
+            case "enrolments":
+                self._rows("expect_enrolments", run_id=run_id)
+            case "courses":
+                self._rows("ask_for_courses")
+            case "results":
+                self._rows("ask_for_results")
+        if begins:
+            self._rows("wake_scan")
         return Asked(run_id, flow, joined=False)
 
-    def under_way(self, flow: Flow) -> int | None:
+    def under_way(self, flow: Reading) -> int | None:
         rows = self._rows("open_run", flow=flow)
         return rows[0][0] if rows else None
 
@@ -124,11 +137,12 @@ class SyncRuns(IntegrationStore):
         return rows[0] if rows else None
 
     def empty(self) -> list[int]:
-        """Open runs over people with nobody left to read."""
+        """Open runs that were scanned to the end and have nobody left to be written."""
         return [row[0] for row in self._rows("empty_runs")]
 
-    def people_due(self) -> bool:
-        return bool(self._rows("people_run_due")[0][0])
+    def readings_due(self) -> list[Reading]:
+        """What the rolling scan is to begin anew."""
+        return [row[0] for row in self._rows("readings_due")]
 
     def results_since(self, run_id: int) -> tuple[int, int]:
         """Results recorded and corrected since the run began."""
@@ -145,6 +159,10 @@ class SyncRuns(IntegrationStore):
     def troubled(self, flow: Flow, code: str) -> None:
         """The flow could not do its work; a run of it waits for that to pass."""
         self._rows("flow_failed", flow=flow, code=code)
+        self.waits(flow, code)
+
+    def waits(self, flow: Reading, code: str) -> None:
+        """An open run waits for this to pass."""
         self._rows("note_trouble", flow=flow, code=code)
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from domain.failure_catalogue import CONFIG, IT, LMS, Owner
+from domain.check_facts import NOTHING_MOVES, PORTAL_FACTS, WAITS, Fact, Holds
+from domain.failure_catalogue import CONFIG, IT, LMS
 from domain.fields import FieldMap
 from domain.lms import LmsField
 from domain.recovery import OPERATIONS, Operation
 
 State = Literal["ok", "failed", "warning", "not checked"]
-Holds = Literal["", "results", "everything"] | Operation
 RED = ("failed", "warning")
 
 OLDEST, NEWEST = (4, 2), (4, 5)
@@ -36,26 +36,6 @@ class Check:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """
-    What a line is about.
-
-    Attributes:
-        consequence: What does not work while it is red.
-        where: Where its owner clicks or looks.
-        holds: The work that waits while it is red. What fails by itself when it is tried needs no hold.
-    """
-
-    name: str
-    consequence: str
-    owner: Owner
-    where: str
-    holds: Holds = ""
-
-
-NOTHING_MOVES = "Nothing is sent and nothing is fetched."
-WAITS = "Results wait; people and enrolments go on."
 _SERVICES = "Site administration > Server > Web services"
 _ROLE = "Site administration > Users > Permissions > Define roles: the service account's role"
 
@@ -149,13 +129,13 @@ FACTS = (
         "MATRICULA_PASSWORD; Site administration > Security > Site security settings: Password policy",
     ),
 )
-_BY_NAME = {fact.name: fact for fact in FACTS}
+_BY_NAME = {fact.name: fact for fact in (*PORTAL_FACTS, *FACTS)}
 # Work under one of these could harm, and no failing call would stop it.
 _HOLD_EVERYTHING = frozenset({"right site", "sees its own account", "sees people"})
 # Whoever meets these at work opens the failure, per course or once per site; the self-check only shows them.
 _TOLD_ELSEWHERE = frozenset(
     {"reachable", "site available", "result items", "manual enrolment", "completion on", "completion criteria"}
-    | {"scheduled task"}
+    | {"scheduled task", "calls left", "linked courses", "groups"}
 )
 
 
@@ -181,6 +161,7 @@ FUNCTIONS = (
     Needed("core_completion_get_course_completion_status", WAITS, "results"),
     Needed("gradereport_user_get_grade_items", WAITS, "results"),
     Needed("core_course_get_courses_by_field", "Manual enrolment is not checked per course.", optional=True),
+    Needed("core_enrol_get_enrolled_users", "Changes made by hand to enrolments are not found.", optional=True),
 )
 REPORT = Needed("core_reportbuilder_retrieve_report", WAITS, "results")
 _FUNCTION = "function "
@@ -195,8 +176,13 @@ def line(name: str, state: State, detail: str = "", code: str = "") -> Check:
     """The check of a fact; a red one says what it costs, who acts and where."""
     if state not in RED:
         return Check(name, state, detail)
-    fact = fact_of(name)
-    return Check(name, state, detail, code, fact.consequence, fact.owner, fact.where)
+    return _labelled(Check(name, state, detail, code), fact_of(name))
+
+
+def _labelled(check: Check, fact: Fact) -> Check:
+    if check.state not in RED:
+        return check
+    return replace(check, consequence=fact.consequence, owner=fact.owner, where=fact.where)
 
 
 def fact_of(name: str) -> Fact:
@@ -225,6 +211,15 @@ def completed(checks: Iterable[Check], reports: bool, because: str) -> list[Chec
     place = names.index("sees its own account")
     names[place:place] = [_FUNCTION + needed.name for needed in functions_for(reports)]
     return [found.get(name) or Check(name, "not checked", because) for name in names]
+
+
+def completed_portal(checks: Iterable[Check], because: str) -> list[Check]:
+    """The same of a portal, where red lines say where to click there."""
+    found = {check.name: check for check in checks}
+    return [
+        _labelled(found[fact.name], fact) if fact.name in found else Check(fact.name, "not checked", because)
+        for fact in PORTAL_FACTS
+    ]
 
 
 def holds(check: Check) -> Holds:
@@ -284,21 +279,25 @@ def site_line(saved_url: str, told: Identity, pinned: Identity | None) -> Check:
     """
     Whether this is the site that was meant (R69).
 
-    The site says its own address; scheme and port may differ behind a proxy. Once enabled, a site with another address
+    A Moodle says its own address; scheme and port may differ behind a proxy. Once enabled, a site with another address
     and another name is another site; with one of the two it has moved or was renamed.
     """
     if place_of(told.url) != place_of(saved_url):
         return line("right site", "failed", f"the site says that it is {told.url}", "other_site")
     if pinned is None or told == pinned:
-        return line("right site", "ok", f"{told.name}, {told.url}")
+        return line("right site", "ok", _named(told))
     moved, renamed = place_of(told.url) != place_of(pinned.url), told.name != pinned.name
     if moved and renamed:
-        was = f"it was {pinned.name} at {pinned.url}, and is {told.name} at {told.url}"
+        was = f"it was {_named(pinned)}, and is {_named(told)}"
         return line("right site", "failed", was, "other_site")
     if moved or renamed:
-        was = f"it was {pinned.name} at {pinned.url}; enable the integration again to accept the change"
+        was = f"it was {_named(pinned)}; enable the integration again to accept the change"
         return line("right site", "warning", was, "site_changed")
-    return line("right site", "ok", f"{told.name}, {told.url}")
+    return line("right site", "ok", _named(told))
+
+
+def _named(site: Identity) -> str:
+    return f"{site.name} at {site.url}" if site.name else site.url
 
 
 def place_of(url: str) -> tuple[str, str]:
@@ -346,6 +345,7 @@ class Known:
         unmapped: Chosen outcomes that the pick-list does not hold.
         maps: The profile fields that are written, with those that were seen at the last discovery, by short name, and
             those of them that were seen before and not then.
+        group_keys: Keys of groups that enrolments lead into.
     """
 
     linked: Mapping[str, str]
@@ -360,6 +360,7 @@ class Known:
     maps: Sequence[FieldMap] = ()
     fields: Mapping[str, LmsField] = field(default_factory=dict)
     gone: Collection[str] = ()
+    group_keys: Collection[str] = ()
 
 
 NOTHING_KNOWN = Known({})

@@ -20,6 +20,10 @@ _MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
     condition for condition in CONDITIONS if condition not in ("course_id_numeric", "has_email")
 )
 _MAIL_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
+_DRIFT_FIELD = (
+    r"^(external_key|email|first_name|last_name|suspended|custom\.[A-Za-z0-9_-]{1,100}"
+    r"|enrolment\.(dates|role|suspended))$"
+)
 
 
 @cache  # the list of zones is read from the file system each time
@@ -297,6 +301,52 @@ class Sync(_Settings):
     ] = 86_400
 
 
+Policy = Literal["put_back", "accept", "tell"]
+"""What follows when a field was changed at the LMS by hand."""
+
+
+class Drift(_Settings):
+    """What follows when the LMS holds something else than what was last written there."""
+
+    default: Annotated[
+        Policy,
+        Field(
+            description="A field that somebody changed at the LMS by hand: write HR's word again, accept what the LMS"
+            " holds until HR says something new about that field, or only tell."
+        ),
+    ] = "put_back"
+    fields: Annotated[
+        dict[Annotated[str, Field(pattern=_DRIFT_FIELD)], Policy],
+        Field(
+            description="The same for single fields: external_key, email, first_name, last_name, suspended,"
+            " `custom.SHORTNAME` of a mapped profile field, enrolment.dates, enrolment.role, enrolment.suspended. The"
+            " LMS takes an enrolment as a whole: while one of its fields is accepted or told, so are the others told."
+        ),
+    ] = {}
+    missing_enrolment: Annotated[
+        Literal["put_back", "tell"],
+        Field(description="An enrolment that somebody removed at the LMS, with its grades: enrol again, or only tell."),
+    ] = "tell"
+    rolling: Annotated[
+        bool,
+        Field(
+            description="Whether everybody is read again without being asked, every `sync.every_s` seconds and within"
+            " `calls_per_hour`. Otherwise only `matricula drift scan` and a sync read them."
+        ),
+    ] = True
+    calls_per_hour: Annotated[
+        int,
+        Field(
+            ge=2,
+            description="Calls an hour that the rolling scan may spend on reading: 100 people a call, a course two.",
+        ),
+    ] = 300
+
+    def policy(self, field: str) -> Policy:
+        """What follows for a field of this name."""
+        return self.fields.get(field, self.default)
+
+
 class IntegrationSettings(_Settings):
     """Everything a client chooses for one LMS. The token is kept apart, sealed."""
 
@@ -340,6 +390,7 @@ class IntegrationSettings(_Settings):
     guard: Annotated[Guard, Field(description="When many suspensions at once wait for a person."), ADVANCED] = Guard()
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
+    drift: Annotated[Drift, Field(description="What follows when somebody changes things at the LMS.")] = Drift()
 
     @model_validator(mode="after")
     def _asks_of_the_lms_what_it_can(self) -> "IntegrationSettings":

@@ -331,6 +331,41 @@ class ReportPage:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody enrolled in a course, by whatever way; `roles` are the LMS's own role ids there."""
+
+    user_id: str
+    external_key: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantPage:
+    """One page of a course's participants; `last` tells that no page follows."""
+
+    participants: Sequence[Participant]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSpan:
+    """The dates of one enrolment out of a report, to the minute; keys as HR knows them, None is "without limit"."""
+
+    external_key: str
+    course_code: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPage:
+    """One page of a report's enrolments; `last` tells that no page follows."""
+
+    spans: Sequence[ReportedSpan]
+    last: bool
+
+
 class LmsGateway(Protocol):
     """
     What Matricula needs from an LMS.
@@ -384,6 +419,21 @@ class LmsGateway(Protocol):
         Page `page` (from 0) of a completion report that an administrator of the LMS made for us.
 
         An LMS without such reports knows none: NeedsAttention (report_unknown).
+        """
+
+    def report_spans(self, report_id: str, page: int) -> SpanPage | None:
+        """
+        The dates of all enrolments on a page of such a report; None when it does not tell them. One call.
+
+        An LMS without such reports knows none: NeedsAttention (report_unknown).
+        """
+
+    def participants(self, course_id: str, page: int, *, active: bool) -> ParticipantPage:
+        """
+        Page `page` (from 0) of those whose enrolment in the course is active now, or of all others. One call.
+
+        Raises NeedsAttention (participants_unreadable) when the token may not ask, and says nothing of dates. Portals
+        tell nobody's external key here.
         """
 
 

@@ -163,6 +163,18 @@ class GradesAnswer(_Answer):
     usergrades: list[UserGrades]
 
 
+class RoleRecord(_Answer):
+    roleid: int
+
+
+class ParticipantRecord(_Answer):
+    """A user of a course as far as we name the fields; an empty idnumber is absent."""
+
+    id: int
+    idnumber: str = ""
+    roles: list[RoleRecord] = []
+
+
 class ReportLine(_Answer):
     columns: list[Any]
 
@@ -227,5 +239,6 @@ GROUPS = TypeAdapter(list[GroupRecord])
 COURSES_OF_USER = TypeAdapter(list[CourseOfUser])
 COMPLETION = TypeAdapter(CompletionAnswer)
 GRADES = TypeAdapter(GradesAnswer)
+PARTICIPANTS = TypeAdapter(list[ParticipantRecord])
 REPORT = TypeAdapter(ReportAnswer)
 LISTED_COURSES = TypeAdapter(ListedCourses)

@@ -73,6 +73,7 @@ BY_FUNCTION: Mapping[str, Mapping[str, Meaning]] = {
     },
     "core_completion_get_course_completion_status": {"invalidrecord": (NeedsAttention, "course_unknown")},
     "gradereport_user_get_grade_items": {"invalidrecord": (NeedsAttention, "course_unknown")},
+    "core_enrol_get_enrolled_users": {"invalidrecord": (NeedsAttention, "course_unknown")},
     "core_reportbuilder_retrieve_report": {"invalidrecord": (NeedsAttention, "report_unknown")},
     "auth_email_get_signup_settings": {"registrationdisabled": (NeedsAttention, "registration_off")},
 }

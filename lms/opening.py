@@ -11,8 +11,11 @@ from lms.calls import OnCall
 from lms.moodle import MoodleGateway
 from lms.moodle_probe import MoodleProbe
 from lms.talentlms import TalentGateway
+from lms.talentlms_probe import TalentProbe
 from lms.transport import Limits, build_client
 from runtime.secrets import Secret
+
+Probe = MoodleProbe | TalentProbe
 
 
 class Gateways:
@@ -52,16 +55,22 @@ class Gateways:
         """
         if settings.lms == "moodle":
             return MoodleGateway(self._client, settings.url, token, on_call=on_call)
+        zone, key_field = settings.zone(), settings.people.key_field
         return TalentGateway(
-            self._client,
-            settings.url,
-            token,
-            on_call=on_call,
-            budget=budget,
-            zone=settings.zone(),
-            key_field=settings.people.key_field,
+            self._client, settings.url, token, on_call=on_call, budget=budget, zone=zone, key_field=key_field
         )
 
-    def probe(self, url: str, token: Secret, on_call: OnCall | None = None) -> MoodleProbe:
+    def probe(
+        self,
+        settings: IntegrationSettings,
+        token: Secret,
+        on_call: OnCall | None = None,
+        budget: Callable[[], None] = lambda: None,
+    ) -> Probe:
         """The same with what a self-check asks besides."""
-        return MoodleProbe(self._client, url, token, on_call=on_call)
+        if settings.lms == "moodle":
+            return MoodleProbe(self._client, settings.url, token, on_call=on_call)
+        zone, key_field = settings.zone(), settings.people.key_field
+        return TalentProbe(
+            self._client, settings.url, token, on_call=on_call, budget=budget, zone=zone, key_field=key_field
+        )

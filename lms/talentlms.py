@@ -28,12 +28,14 @@ from domain.lms import (
     NewUser,
     Outcome,
     Pair,
+    ParticipantPage,
     Progress,
     Regraded,
     ReportPage,
     Roster,
     SeenFields,
     Site,
+    SpanPage,
     Standing,
     UserChange,
 )
@@ -42,7 +44,15 @@ from lms import talentlms_records as records
 from lms import talentlms_results as results
 from lms.batches import one_by_one
 from lms.calls import OnCall
-from lms.talentlms_answers import Category, CourseOfUser, CourseRecord, SiteInfo, StatusInCourse, UserRecord
+from lms.talentlms_answers import (
+    Category,
+    CourseOfUser,
+    CourseRecord,
+    GroupRecord,
+    SiteInfo,
+    StatusInCourse,
+    UserRecord,
+)
 from lms.talentlms_calls import Arguments, TalentCalls, is_lost_in_paths
 from lms.talentlms_fields import Days, Fields, Remembered
 from lms.texts import check_echo, is_id, is_sendable, problem_of_ids
@@ -51,7 +61,7 @@ from runtime.secrets import Secret
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Found = TypeVar("Found")
-Row = TypeVar("Row", CourseRecord, Category)
+Row = TypeVar("Row", CourseRecord, Category, GroupRecord)
 
 AT_ONCE = 4
 PAGE_SIZE = 1000
@@ -157,11 +167,16 @@ class TalentGateway:
     def report_page(self, report_id: str, page: int) -> ReportPage:
         raise NeedsAttention("report_unknown", f"TalentLMS has no report {report_id} with a page {page}")
 
+    def report_spans(self, report_id: str, page: int) -> SpanPage | None:
+        raise NeedsAttention("report_unknown", f"TalentLMS has no report {report_id} with a page {page}")
+
+    def participants(self, course_id: str, page: int, *, active: bool) -> ParticipantPage:
+        if page or not active:  # one answer holds everybody, and no enrolment can be suspended
+            return ParticipantPage((), last=True)
+        return results.as_participants(self._course(course_id))
+
     def roster(self, course_id: str) -> Roster:
-        _check(problem_of_ids({"course_id": course_id}))
-        course = self._told("courses", shapes.COURSE, {"id": course_id})
-        check_echo([course.id], [course_id])
-        return results.as_roster(course)
+        return results.as_roster(self._course(course_id))
 
     def marks(self, user_id: str) -> dict[str, Mark]:
         return {course.id: results.as_mark(course) for course in self._courses_of(user_id)}
@@ -175,6 +190,12 @@ class TalentGateway:
         return results.as_regraded(dict(zip(kinds, news, strict=True)), since)
 
     # One item each
+
+    def _course(self, course_id: str) -> shapes.CourseWithMembers:
+        _check(problem_of_ids({"course_id": course_id}))
+        course = self._told("courses", shapes.COURSE, {"id": course_id})
+        check_echo([course.id], [course_id])
+        return course
 
     def _find(self, by: str, value: str) -> LmsUser | None:
         try:

@@ -143,6 +143,7 @@ class UserOfCourse(_Answer):
 
 class Member(Progressed):
     id: Id
+    role: Text = ""
 
 
 class UnitRecord(_Answer):
@@ -222,6 +223,7 @@ def _only(answer: Any) -> Any:
 SITE = TypeAdapter(SiteInfo)
 RATE = TypeAdapter(RateLimit)
 USER = TypeAdapter(UserRecord)
+USERS = TypeAdapter(list[UserRecord])
 USER_COURSES = TypeAdapter(UserWithCourses)
 FOUND = TypeAdapter(Annotated[dict[str, FoundUser], BeforeValidator(_none_is_no_list)])
 STATUS_SET = TypeAdapter(StatusSet)

@@ -4,7 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.lms import Completion, CourseUnit, Mark, Progress, Regraded, Roster, Standing, UnitState
+from domain.lms import (
+    Completion,
+    CourseUnit,
+    Mark,
+    Participant,
+    ParticipantPage,
+    Progress,
+    Regraded,
+    Roster,
+    Standing,
+    UnitState,
+)
 from lms.talentlms_answers import (
     CourseOfUser,
     CourseWithMembers,
@@ -33,6 +44,12 @@ def as_roster(course: CourseWithMembers) -> Roster:
     """Everybody in the course, instructors too; names are shortened there, so people are known by id only."""
     units = [CourseUnit(unit.id, unit.name) for unit in course.units if unit.type.strip().lower() != HEADING]
     return Roster(course.id, units, {member.id: as_mark(member) for member in course.users})
+
+
+def as_participants(course: CourseWithMembers) -> ParticipantPage:
+    """Everybody in the course; whose key each of them bears is not told here."""
+    people = [Participant(member.id, "", frozenset(filter(None, [member.role]))) for member in course.users]
+    return ParticipantPage(people, last=True)
 
 
 def as_mark(told: Progressed) -> Mark:

@@ -13,7 +13,7 @@ OUTBOUND = {
     "lms.enrolment.provisioned.v1": "The LMS holds an enrolment for the first time.",
     "lms.course.observed.v1": "A course appeared in the LMS, or something that HR sees of it changed.",
     "lms.notice.issued.v1": "Employees are to hear of a new course, or one employee of an assessment; once.",
-    "lms.sync.finished.v1": "A run over all people, courses or results of an integration came to its end.",
+    "lms.sync.finished.v1": "A run over all people, enrolments, courses or results of an integration ended.",
     "lms.result.recorded.v1": "A completion became a result.",
     "lms.result.corrected.v1": "A result changed: another date of completion, or another outcome.",
 }

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from db import configuration
-from db.configuration import IntegrationRow
+from db.configuration import IntegrationRow, PayrollRow
 from db.lms_fields import FieldStore
 from db.pool import Pool, transaction
 from domain.advanced import completed
@@ -52,15 +52,21 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
-class Payroll:
-    """One payroll as an integration sees it; None stands for people without one."""
+class Payroll(PayrollRow):
+    """One payroll as an integration sees it, which takes it in or not."""
 
-    payroll: str | None
-    name: str
     in_scope: bool
-    people: int
-    employed: int
-    linked: int
+
+    @property
+    def sweep(self) -> str:
+        """How far the look at its people has come; an empty payroll in scope is a warning (R72)."""
+        if self.swept is None:
+            return ""
+        if self.swept_at is None:
+            return f"{self.swept} of {self.people}"
+        return (
+            "warning: nobody is in it" if self.in_scope and not self.people else f"done {self.swept_at:%Y-%m-%d %H:%M}"
+        )
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:
@@ -279,14 +285,7 @@ def payrolls(
     with transaction(pool) as db:
         rows, words = configuration.payrolls(db, integration)
     found = [
-        Payroll(
-            row.payroll,
-            row.name,
-            out_of_scope(row.payroll, enabled_payrolls=words, settings=wanted) is None,
-            row.people,
-            row.employed,
-            row.linked,
-        )
+        Payroll(**asdict(row), in_scope=out_of_scope(row.payroll, enabled_payrolls=words, settings=wanted) is None)
         for row in rows
         if containing.casefold() in f"{row.payroll or ''} {row.name}".casefold()
     ]

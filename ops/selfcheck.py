@@ -60,7 +60,7 @@ def look(
         subject = Subject(
             wanted.url,
             wanted,
-            lambda: gateways.probe(wanted.url, token_of(settings, integration)),
+            lambda: gateways.probe(wanted, token_of(settings, integration)),
             known,
             pinned,
             password,

@@ -9,7 +9,7 @@ from db.configuration import IntegrationRow
 from db.pool import Pool, transaction
 from db.sync_runs import Asked, FlowState, RunRow, SyncRuns, flow_states
 from domain.failure_catalogue import describe
-from domain.syncing import FLOWS, Flow
+from domain.syncing import FLOWS, Flow, Reading
 from ops.actions import Refused
 from ops.operators import Operator, audited, deed
 
@@ -17,13 +17,20 @@ SYNC = "integrations:sync:start"
 
 
 def sync_now(
-    pool: Pool, integration: IntegrationRow, flows: Sequence[Flow], *, by: Operator, enrolments: bool = False
+    pool: Pool,
+    integration: IntegrationRow,
+    readings: Sequence[Reading],
+    *,
+    by: Operator,
+    again: bool = True,
+    enrolments: bool = False,
 ) -> list[Asked]:
     """
-    A run of each flow is under way, begun now or before (R81).
+    A run of each kind, or of each flow when none is named, is under way, begun now or before (R81).
 
     Args:
-        enrolments: Write every enrolment again, too; they cannot be read back and compared.
+        again: Try again whoever waits for a person, too.
+        enrolments: Write every enrolment again, too, whatever the LMS holds.
 
     Raises:
         Refused: The integration may not call its LMS now, so that a run would only wait.
@@ -35,8 +42,8 @@ def sync_now(
         raise Refused(f"{integration.name} is {integration.state}; a run would only wait until it is active")
     with deed(pool, by) as db:
         runs = SyncRuns(db, integration.integration_id)
-        asked = [runs.ask(flow, by=by.name, enrolments=enrolments) for flow in flows or FLOWS]
-        after = {"runs": [one.run_id for one in asked], "enrolments": enrolments}
+        asked = [runs.ask(reading, by=by.name, again=again, enrolments=enrolments) for reading in readings or FLOWS]
+        after = {"runs": [one.run_id for one in asked], "again": again, "enrolments": enrolments}
         audited(db, by, SYNC, integration.target, tenant=integration.tenant, after=after)
     return asked
 

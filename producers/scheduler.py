@@ -36,9 +36,9 @@ def wake_due(pool: Pool, wakeups: WakeUps) -> None:
         wakeups.provision(integration_id)
     for integration_id in due.poll:
         wakeups.poll(integration_id)
-    if due.catalogue or due.sync or due.checks:
+    if due.maintenance:
         wakeups.maintain()
-    if due.apply or due.provision or due.poll or due.catalogue or due.sync or due.checks:
+    if due.apply or due.provision or due.poll or due.maintenance:
         crashpoint("sweeper.sent")
 
 

@@ -45,7 +45,7 @@ class Settings:
     amqp_url: str = field(repr=False)
     master_keys: MasterKeys
     allow_private_lms: bool = False
-    worker_threads: int = 4
+    worker_threads: int = 6
     timing: Timing = Timing()
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
@@ -62,7 +62,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         amqp_url=_url(environment, "AMQP_URL", ("amqp", "amqps"), problems),
         master_keys=_keys(environment, problems),
         allow_private_lms=_flag(environment, "MATRICULA_ALLOW_PRIVATE_LMS", problems),
-        worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 4, problems)),
+        worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 6, problems)),
         timing=_timing(environment, problems),
         smtp_url=_url(environment, "MATRICULA_SMTP_URL", ("smtp", "smtps"), problems, needed=False),
         mail_from=environment.get("MATRICULA_MAIL_FROM", ""),

@@ -1,10 +1,11 @@
 """Stored events become facts, and facts become wanted state: in inbox order per tenant, a batch at a time."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
-from db.convergence import Applied, Newest, converge, event_of
+from db.convergence import Applied, Newest, converge, event_of, note_empty_payroll
 from db.facts import FactStore, InboxRow, Settled
 from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
@@ -14,24 +15,38 @@ from runtime.crashpoints import crashpoint
 log = structlog.get_logger()
 
 BATCH = 500
+# What HR says during a sweep waits for one chunk at most. The pace is more than an LMS takes, and a fraction of what a
+# worker could do, which has single people to see to meanwhile.
+CHUNK, PACE = 100, timedelta(seconds=0.2)
 
 
-def apply_events(pool: Pool, tenant: str, wake: Callable[[int], None]) -> int:
+def apply_events(
+    pool: Pool,
+    tenant: str,
+    wake: Callable[[int], None],
+    *,
+    urgent_only: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
     """
-    Every stored event of the tenant is applied, superseded, failed or set aside, and every sweep asked for is done.
+    Every stored event of the tenant is applied, superseded, failed or set aside, and what is due of sweeps is done.
 
-    Integrations are woken after each commit.
+    Events that come during a sweep are applied before its next chunk. Integrations are woken after each commit.
+
+    Args:
+        urgent_only: Leave sweeps to others.
+        stopping: Ends it between two commits; the scheduler has it go on.
 
     Returns:
         Events settled.
     """
     settled = 0
-    while True:
+    while not stopping():
         try:
             with transaction(pool) as db:
                 store = FactStore(db, tenant)
                 store.lock()
-                done = _apply_batch(store) or _sweep_chunk(store)
+                done = _apply_batch(store) or (None if urgent_only else _sweep_chunk(store))
         except StoreUnavailable as error:
             # Somebody else applies this tenant's events, or Postgres is away: the scheduler sends another wake-up.
             log.info("apply put off", tenant=tenant, code=error.code)
@@ -42,6 +57,7 @@ def apply_events(pool: Pool, tenant: str, wake: Callable[[int], None]) -> int:
         settled += done.events
         for integration_id in done.integrations:
             wake(integration_id)
+    return settled
 
 
 def _apply_batch(store: FactStore) -> Applied | None:
@@ -100,7 +116,10 @@ def _sweep_chunk(store: FactStore) -> Applied | None:
     if sweep is None:
         return None
     done = Applied()
-    keys = store.sweep_people(sweep, BATCH)
-    converge(store, keys, done)
-    store.advance_sweep(sweep, keys, done=len(keys) < BATCH)
+    keys = store.sweep_people(sweep, CHUNK)
+    converge(store, keys, done, swept=True)
+    if sweep.payroll and not keys and not sweep.position:
+        note_empty_payroll(store, sweep.payroll)
+    store.advance_sweep(sweep, keys, pace=PACE, done=len(keys) < CHUNK)
+    crashpoint("sweep.advanced")
     return done

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import dramatiq
 
@@ -18,7 +19,7 @@ from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
 from domain.recovery import RecoveryPolicy
-from lms.opening import Gateways
+from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
@@ -27,17 +28,17 @@ from runtime.secrets import MasterKeys, Secret
 from runtime.settings import BadSettings, Settings, read_settings
 from runtime.topology import WAKE_UP_QUEUES
 from workers import ingest
-from workers.actors import Budget, Lanes, UseCases, register
+from workers.actors import Budget, UseCases, register
 from workers.apply import apply_events
 from workers.catalogue import maintain_catalogue
 from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
-CALLERS_PER_SITE = 3
 WAKE_UP_BUDGET_S = 20.0
 BEAT_EVERY_S = 5.0
 
@@ -60,14 +61,14 @@ class Sites:
                 self._open[integration.integration_id] = known
         return known[1]
 
-    def subject(self, integration: Integration, asked: Asked) -> Subject:
+    def subject(self, integration: Integration, asked: Asked) -> Subject[Probe]:
         """The integration as the self-check looks at it; nothing is called yet."""
         password = self._password(integration)
         return Subject(
             integration.url,
             integration.settings,
             lambda: self._gateways.probe(
-                integration.url,
+                integration.settings,
                 unsealed(integration, "token", integration.token_sealed, self._keys),
                 lambda call: asked.meter.count(call.function, call.code, call.items),
             ),
@@ -98,21 +99,28 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
 
-    def rules() -> WorkRules:
-        budget = Budget(stop, WAKE_UP_BUDGET_S)
-        return WorkRules(settings.timing, policy, random.SystemRandom().random, budget.spent)
+    def spent() -> Callable[[], bool]:
+        return Budget(stop, WAKE_UP_BUDGET_S).spent
 
-    def apply(tenant: str) -> None:
-        apply_events(pool, tenant, wakeups.provision)
+    def rules(*, urgent_only: bool = False) -> WorkRules:
+        dice = random.SystemRandom().random
+        return WorkRules(settings.timing, policy, dice, spent(), urgent_only=urgent_only)
+
+    def apply(tenant: str, urgent_only: bool) -> None:
+        apply_events(pool, tenant, wakeups.provision, urgent_only=urgent_only, stopping=spent())
+
+    def provide(integration_id: int, urgent_only: bool) -> None:
+        provision(integration_id, pool=pool, open_site=sites, rules=rules(urgent_only=urgent_only))
 
     def maintain() -> None:
         maintain_syncs(pool)
         maintain_catalogue(pool=pool, open_site=sites, rules=rules())
+        scan(pool=pool, open_site=sites, rules=rules())
         check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)
 
     return UseCases(
         apply=apply,
-        provision=lambda integration_id: provision(integration_id, pool=pool, open_site=sites, rules=rules()),
+        provision=provide,
         poll=lambda integration_id: poll_results(integration_id, pool=pool, open_site=sites, rules=rules()),
         maintain=maintain,
     )
@@ -124,7 +132,8 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
     broker = wakeup_broker(settings.amqp_url, middleware=[LogContext(), under_way])
     with open_pool(settings.database_url, name="worker", max_size=settings.worker_threads + 1) as pool:
         _refuse_wrong_key(settings, pool)
-        register(broker, use_cases(settings, pool, WakeUps(broker), stop), lanes=Lanes(CALLERS_PER_SITE))
+        cases = use_cases(settings, pool, WakeUps(broker), stop)
+        register(broker, cases, threads=settings.worker_threads)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
         worker.start()
         while not stop.is_set():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -31,7 +32,7 @@ class Asked:
     meter: CallMeter = field(default_factory=CallMeter)
 
 
-OpenSubject = Callable[[Integration, Asked], Subject]
+OpenSubject = Callable[[Integration, Asked], Subject[Any]]
 
 
 def check_up(*, pool: Pool, subject: OpenSubject, rules: WorkRules, allow_private: bool) -> None:
@@ -64,7 +65,7 @@ def _check_one(integration_id: int, pool: Pool, subject: OpenSubject, rules: Wor
     _keep(integration, findings, asked, pool, rules)
 
 
-def _discover(integration: Integration, site: Subject, pool: Pool) -> None:
+def _discover(integration: Integration, site: Subject[Any], pool: Pool) -> None:
     """
     The fields of the LMS are known as they are now, so that a value whose option is gone is not sent (R28, R39).
 

@@ -35,7 +35,8 @@ log = structlog.get_logger()
 
 def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
     """
-    Everything due in one integration is done, put off with a time, or parked with a reason.
+    Everything due in one integration is done, put off with a time, or parked with a reason; of sweeps and readings of
+    everything, which nobody waits for, only where the rules take those too.
 
     Safe to run at the same time elsewhere, and again after any crash.
     """
@@ -53,7 +54,7 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     integration_id = site.integration.integration_id
     with transaction(pool) as db:
         store = WorkStore(db, integration_id)
-        accounts = store.claim(most=rules.batch, lease=rules.lease)
+        accounts = store.claim(most=rules.batch, lease=rules.lease, urgent_only=rules.urgent_only)
         placements = store.placements_of(accounts) if accounts else []
         held = store.operation_holds() if accounts else {}
     if not accounts:

@@ -47,13 +47,21 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class WorkRules:
-    """How work is claimed and tried again. `dice` gives numbers from 0 to 1; `stopping` ends loops early."""
+    """
+    How work is claimed and tried again.
+
+    Attributes:
+        dice: Gives numbers from 0 to 1.
+        stopping: Ends loops early.
+        urgent_only: Leaves to others what nobody waits for.
+    """
 
     timing: Timing
     policy: RecoveryPolicy
     dice: Callable[[], float]
     stopping: Callable[[], bool]
     batch: int = 100
+    urgent_only: bool = False
 
     @property
     def lease(self) -> timedelta:

@@ -88,7 +88,7 @@ def note_flow(db: Db, integration_id: int, flow: Flow, trouble: ProvisioningErro
 
 def maintain_syncs(pool: Pool) -> None:
     """
-    Everybody is read again where that is due, and runs with nobody left to read are over.
+    The rolling scan begins anew where that is due, and runs with nobody left to read are over.
 
     A changed interval counts at the next tick, because the settings are read each time (R80).
     """
@@ -97,7 +97,7 @@ def maintain_syncs(pool: Pool) -> None:
     for integration_id in due:
         with transaction(pool) as db:
             runs = SyncRuns(db, integration_id)
-            if runs.people_due():
-                runs.ask("people", by=SCHEDULE)
+            for reading in runs.readings_due():
+                runs.ask(reading, by=SCHEDULE)
             for run_id in runs.empty():
                 end_run(db, integration_id, run_id)

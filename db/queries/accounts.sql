@@ -5,15 +5,22 @@ select i.integration_id, i.tenant, i.name, i.url, i.settings, i.settings_version
        (i.resume_at is not null and i.resume_at > now()) as resting, i.courses_seen_at
 from integration i join tenant_key k using (tenant) where i.integration_id = %(integration_id)s;
 
+-- name: search_in_order
+-- For the rest of the transaction. Nothing tells the planner how much is due; a search along the index of due accounts
+-- ends with the batch, where a bitmap would look at all of them, each with its namesakes, and then sort.
+select set_config('enable_bitmapscan', 'off', true);
+
 -- name: claim_accounts
--- Takes what is due, leavers first. Work whose last start had no end comes in smaller batches, so that the one that
--- kills its worker ends up alone. Somebody new waits while an older newcomer with the same address or key is under
--- way, because an LMS guards neither against two creates at once (contract, section 9).
+-- Takes what is due, leavers first. What nobody waits for comes in batches of its own, so that nobody who is waited
+-- for waits for all of those. Work whose last start had no end comes in smaller batches, so that the one that kills its
+-- worker ends up alone. Somebody new waits while an older newcomer with the same address or key is under way, because
+-- an LMS guards neither against two creates at once (contract, section 9).
 with locked as materialized (
     select account_id, starts, urgency, due_at
     from account a
     where a.integration_id = %(integration_id)s
       and a.due_at <= now()
+      and a.urgency <= %(least_urgent)s
       and a.state in ('due', 'settled', 'out_of_scope')
       and (a.lease_until is null or a.lease_until < now())
       and exists (select from integration i where i.integration_id = a.integration_id and i.state = 'active'
@@ -30,9 +37,10 @@ with locked as materialized (
     limit %(most)s
     for update of a skip locked
 ), numbered as (
-    select account_id, starts, min(starts) over () as fewest,
-           row_number() over (order by starts, urgency, due_at) as n
+    select account_id, starts, urgency, row_number() over first_come as n,
+           first_value(starts) over first_come as fewest, first_value(urgency) over first_come as most_urgent
     from locked
+    window first_come as (order by starts, urgency, due_at)
 ), token as materialized (
     select nextval('lease_token') as lease_token
 )
@@ -41,6 +49,7 @@ set lease_token = token.lease_token, lease_until = now() + %(lease)s, starts = a
     first_attempt_at = coalesce(a.first_attempt_at, now())
 from numbered, token
 where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
+  and (numbered.urgency = 2) = (numbered.most_urgent = 2)
   and numbered.n <= case numbered.fewest when 0 then %(most)s when 1 then 10 else 1 end
 returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
           a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run;
@@ -186,7 +195,8 @@ set applied = coalesce(o.applied::jsonb, a.applied),
     due_at = case when not same then a.due_at
                   when o.state in ('parked', 'waiting', 'staged') then null
                   when o.state = 'due' then now() + o.wait
-                  else (select least(min(p.due_at) filter (where p.state = 'due'), min(p.group_due_at))
+                  -- Only those that are due have an instant.
+                  else (select least(min(p.due_at), min(p.group_due_at))
                         from placement p where p.account_id = a.account_id) end,
     attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
     first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,

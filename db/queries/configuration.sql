@@ -99,22 +99,26 @@ values (%(tenant)s, %(integration_id)s, %(kind)s, %(data)s::jsonb);
 select count(*) from account where integration_id = %(integration_id)s and lms_user_id is not null;
 
 -- name: payrolls
--- Every payroll that HR has named, with its people in HR and in this integration, and HR's words on its scope.
+-- Every payroll that HR has named, with its people in HR and in this integration, how many of those have something due,
+-- and the sweep over it: the one under way, else the last.
 with known as (
     select payroll from person where tenant = %(tenant)s and not erased group by payroll
     union select payroll from payroll where tenant = %(tenant)s
 ), counted as (
     select p.payroll, count(*) as people, count(*) filter (where p.data ->> 'status' <> 'terminated') as employed,
-           count(a.lms_user_id) as linked
+           count(a.lms_user_id) as linked, count(*) filter (where a.due_at <= now()) as due
     from person p
     left join account a on a.integration_id = %(integration_id)s and a.employee_key = p.employee_key
     where p.tenant = %(tenant)s and not p.erased group by p.payroll
 )
-select k.payroll, coalesce(d.data ->> 'name', ''), coalesce(c.people, 0), coalesce(c.employed, 0), coalesce(c.linked, 0)
+select k.payroll, coalesce(d.data ->> 'name', ''), coalesce(c.people, 0), coalesce(c.employed, 0), coalesce(c.linked, 0),
+       coalesce(c.due, 0), s.people, s.done_at
 from known k
 left join counted c on c.payroll is not distinct from k.payroll
 left join lateral (select data from payroll y where y.tenant = %(tenant)s and y.payroll = k.payroll
-                   order by y.aspect, y.integration desc limit 1) d on true;
+                   order by y.aspect, y.integration desc limit 1) d on true
+left join lateral (select people, done_at from sweep w where w.tenant = %(tenant)s and w.payroll = k.payroll
+                   order by w.done_at desc nulls first, w.sweep_id limit 1) s on true;
 
 -- name: payroll_words
 -- HR's word on which payrolls belong where.

@@ -81,3 +81,7 @@ where i.settings -> 'features' ? 'result_report'
   and (%(since)s::date is null or r.attempted_on >= %(since)s)
   and (%(until)s::date is null or r.attempted_on <= %(until)s)
 group by 1, 2 order by 1, 2;
+
+-- name: drift_counts
+-- How much of what was changed at each LMS waits for a decision.
+select integration_id, count(*) from finding where resolved_at is null and state = 'open' group by integration_id;

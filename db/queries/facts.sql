@@ -103,10 +103,10 @@ set data = excluded.data, sequence = excluded.sequence, occurred_at = excluded.o
 insert into sweep (tenant, payroll, course_code) values (%(tenant)s, %(payroll)s, %(course_code)s);
 
 -- name: due_sweep
--- The oldest sweep of the tenant that is not done.
-select sweep_id, payroll, course_code, position from sweep
-where tenant = %(tenant)s and done_at is null
-order by sweep_id limit 1;
+-- The oldest sweep of the tenant that is not done, when its next chunk is due.
+select sweep_id, payroll, course_code, position from (
+    select * from sweep where tenant = %(tenant)s and done_at is null order by sweep_id limit 1
+) oldest where due_at <= now();
 
 -- name: sweep_people
 -- The next people of a sweep over a payroll or over everybody, the erased and the merely enrolled included.
@@ -122,10 +122,29 @@ where tenant = %(tenant)s and course_code = %(course_code)s and employee_key > %
 order by employee_key limit %(most)s;
 
 -- name: advance_sweep
--- How far a sweep has come.
+-- How far a sweep has come. Its chunks keep their pace on average, so that those that came late are made up for.
 update sweep
-set position = %(position)s, people = people + %(people)s, done_at = case when %(done)s then now() end
+set position = %(position)s, people = people + %(people)s, due_at = due_at + %(pace)s,
+    done_at = case when %(done)s then now() end
 where sweep_id = %(sweep_id)s;
+
+-- name: empty_payroll
+-- A payroll that these integrations were to take in has nobody in it, and is no trouble to any other (R72).
+with healed as (
+    update failure set resolved_at = now()
+    where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
+      and subject_id = integration_id || '/' || %(payroll)s and integration_id <> all(%(ids)s::bigint[])
+)
+insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
+select %(tenant)s, id, 'payroll', id || '/' || %(payroll)s, 'payroll_empty', 'payroll ' || %(payroll)s
+from unnest(%(ids)s::bigint[]) as taking(id)
+on conflict (subject_kind, subject_id, code) where resolved_at is null do update set times = f.times + 1, last_at = now();
+
+-- name: filled_payrolls
+-- These payrolls have people in them.
+update failure set resolved_at = now()
+where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
+  and subject_id in (select integration_id || '/' || filled.payroll from unnest(%(payrolls)s::text[]) as filled(payroll));
 
 -- name: people
 -- What HR says about these people.
@@ -237,7 +256,8 @@ where subject_kind = 'placement' and subject_id = any(%(ids)s::text[]) and resol
 -- name: wake_accounts
 -- Accounts whose placements changed are due when the first of those is.
 update account a
-set due_at = case when a.doubt > 0 then a.due_at else least(a.due_at, p.due_at) end, revision = a.revision + 1
+set due_at = case when a.doubt > 0 then a.due_at else least(a.due_at, p.due_at) end, revision = a.revision + 1,
+    urgency = case when a.due_at is null then %(urgency)s else least(a.urgency, %(urgency)s) end
 from (select account_id, min(due_at) as due_at from placement
       where account_id = any(%(ids)s) and state = 'due' group by account_id) p
 where a.account_id = p.account_id and a.state in ('due', 'settled');

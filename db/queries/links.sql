@@ -20,7 +20,7 @@ order by i.name, a.employee_key limit %(most)s;
 
 -- name: lock_account
 -- One person's account in one integration, for a change by hand.
-select account_id, lms_user_id, (lease_until is not null and lease_until > now()) as busy from account
+select account_id, lms_user_id, (lease_until is not null and lease_until > now()) as busy, at_rest from account
 where integration_id = %(integration_id)s and employee_key = %(employee_key)s for update;
 
 -- name: holder

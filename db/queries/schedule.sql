@@ -2,7 +2,7 @@
 -- Tenants with stored events to apply or people to look at again.
 select tenant from inbox where state = 'received' and tenant is not null
 union
-select tenant from sweep where done_at is null;
+select tenant from sweep where done_at is null and due_at <= now();
 
 -- name: provisions_due
 -- Integrations with accounts due that nobody works on, and quarantined ones whose next probe is due.
@@ -35,16 +35,25 @@ where i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
                        and p.code = 'course_not_found')));
 
 -- name: syncs_due
--- Integrations whose people were not all read again lately, and those with a run that has nobody left to read.
-select i.integration_id from integration i
+-- Integrations whose rolling scan is to begin anew, and those with a run that has nobody left to read.
+select distinct i.integration_id
+from integration i cross join unnest(array['people', 'enrolments']) f(flow)
+left join sync_run o on o.integration_id = i.integration_id and o.flow = f.flow and o.done_at is null
 where i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
-  and case when exists (select from sync_run r where r.integration_id = i.integration_id and r.flow = 'people'
-                        and r.done_at is null)
-      then not exists (select from sync_run r join account a on a.sync_run = r.run_id
-                       where r.integration_id = i.integration_id and r.done_at is null and a.due_at is not null)
-      else now() - greatest(i.added_at, (select max(r.started_at) from sync_run r
-                                         where r.integration_id = i.integration_id and r.flow = 'people'))
-           > make_interval(secs => coalesce((i.settings #>> '{sync,every_s}')::int, 86400)) end;
+  and case when o.run_id is not null
+      then o.position is null
+           and not exists (select from account a where a.sync_run = o.run_id and a.due_at is not null)
+      else coalesce((i.settings #>> '{drift,rolling}')::boolean, true)
+           and now() - greatest(i.added_at, (select max(r.started_at) from sync_run r
+                                             where r.integration_id = i.integration_id and r.flow = f.flow))
+               > make_interval(secs => coalesce((i.settings #>> '{sync,every_s}')::int, 86400)) end;
+
+-- name: scans_due
+-- Integrations with a run to read on for.
+select s.integration_id from scan s join integration i using (integration_id)
+where s.due_at <= now() and i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
+  and exists (select from sync_run r where r.integration_id = s.integration_id and r.done_at is null
+              and r.position is not null);
 
 -- name: checks_due
 -- Integrations to be looked at as a whole: once a day, and when a refused call may concern a part of the work only.

@@ -1,6 +1,7 @@
 """`matricula integration`: enabling, changing, pausing and removing, and what there is to look at before."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -133,7 +134,7 @@ def payrolls(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """List the payrolls that HR has named, whether they are in scope, and how many people they have."""
+    """List the payrolls that HR has named, whether they are in scope, their people, and how far a sweep has come."""
     with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         by.check(READ, by.tenant)
         row = actions.find_integration(pool, name, tenant)
@@ -142,7 +143,7 @@ def payrolls(
             _tell_ticked(tick(pool, settings, row, found, select=tick_all, by=by), as_json=as_json)
             return
     if as_json:
-        show_json(found)
+        show_json([asdict(p) | {"sweep": p.sweep} for p in found])
     else:
         show_payrolls(found)
     if not found:
@@ -164,8 +165,20 @@ def _tell_ticked(done: Ticked, *, as_json: bool) -> None:
 def show_payrolls(found: list[life.Payroll]) -> None:
     """One line a payroll."""
     show_table(
-        ("payroll", "name", "in scope", "people", "employed", "linked"),
-        [(p.payroll or "(none)", p.name, "yes" if p.in_scope else "no", p.people, p.employed, p.linked) for p in found],
+        ("payroll", "name", "in scope", "people", "employed", "linked", "due", "sweep"),
+        [
+            (
+                p.payroll or "(none)",
+                p.name,
+                "yes" if p.in_scope else "no",
+                p.people,
+                p.employed,
+                p.linked,
+                p.due,
+                p.sweep,
+            )
+            for p in found
+        ],
     )
 
 

@@ -8,7 +8,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.console_views import Views
 from db.pool import Pool, transaction
 from ops import actions
-from ops.cli import enrolments, fields, guard, integration, keys, life, link, person, plan, report, setup, status, sync
+from ops.cli import (
+    drift,
+    enrolments,
+    fields,
+    guard,
+    integration,
+    keys,
+    life,
+    link,
+    person,
+    plan,
+    report,
+    setup,
+    status,
+    sync,
+)
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.session import Reason, acting, opened
 from ops.operators import Operator
@@ -21,6 +36,7 @@ app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
+app.add_typer(drift.app, name="drift")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)

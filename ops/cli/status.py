@@ -67,9 +67,8 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
         due = counts.accounts.get("due", 0) + counts.enrolments.get("due", 0)
         results = sum(counts.results.values())
         parked = counts.accounts.get("parked", 0) + counts.enrolments.get("parked", 0)
-        lines.append(
-            (row.name, row.state, counts.linked, counts.provisioned, due, parked, results, counts.lms_calls, per)
-        )
+        numbers = (counts.linked, counts.provisioned, due, parked, counts.drift, results, counts.lms_calls, per)
+        lines.append((row.name, row.state, *numbers))
     columns = (
         "integration",
         "state",
@@ -77,6 +76,7 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
         "enrolments",
         "due",
         "parked",
+        "drift",
         "results",
         "LMS calls",
         "per enrolment",

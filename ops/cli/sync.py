@@ -1,22 +1,16 @@
 """`matricula integration sync|syncs|courses`: reading everything again, and what is known of the courses."""
 
-import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from db.configuration import IntegrationRow
-from db.pool import Pool
-from db.sync_runs import Asked, RunRow
 from domain.failure_catalogue import describe
 from domain.syncing import FLOWS, Flow
 from ops import actions, syncing
+from ops.cli import runs
 from ops.cli.integration import READ
-from ops.cli.output import Exit, err, out, show_json, show_table, told
+from ops.cli.output import Exit, show_json, show_table, told
 from ops.cli.session import DryRun, Reason, acting, opened
-
-LOOK_EVERY_S = 0.5
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
@@ -40,17 +34,7 @@ def sync(
     with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = actions.find_integration(pool, name, tenant)
         asked = syncing.sync_now(pool, row, flows, by=by, enrolments=enrolments)
-        if not as_json:
-            for one in asked:
-                what = "a run is under way already" if one.joined else "begun"
-                out.print(f"{one.flow}: {what} (run {one.run_id})")
-        runs = _waited(pool, row, asked, quiet=as_json) if wait else _ordered(pool, row, asked)
-    if as_json:
-        joined = {one.run_id: one.joined for one in asked}
-        show_json([_public(run) | {"joined": joined[run.run_id]} for run in runs])
-    elif wait:
-        _show(runs)
-    raise typer.Exit(_exit(runs))
+        runs.follow(pool, [(row, asked)], wait=wait, as_json=as_json)
 
 
 def syncs(
@@ -61,12 +45,12 @@ def syncs(
 ) -> None:
     """List the runs over everything, the newest first, with what came of them."""
     with told(), opened(READ) as (_, pool):
-        runs = syncing.runs_of(pool, actions.find_integration(pool, name, tenant), most=most)
+        found = syncing.runs_of(pool, actions.find_integration(pool, name, tenant), most=most)
     if as_json:
-        show_json([_public(run) for run in runs])
+        show_json([runs.public(run) for run in found])
     else:
-        _show(runs)
-    if not runs:
+        runs.show(found)
+    if not found:
         raise typer.Exit(Exit.NOTHING)
 
 
@@ -108,79 +92,6 @@ def _flows(chosen: list[str]) -> list[Flow]:
     if unknown:
         raise typer.BadParameter(f"a flow is one of {', '.join(FLOWS)}", param_hint="--flow")
     return known
-
-
-def _waited(pool: Pool, row: IntegrationRow, asked: list[Asked], *, quiet: bool) -> list[RunRow]:
-    """The runs once all of them are over."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    silent = quiet or not err.is_terminal
-    with Progress(*columns, TimeElapsedColumn(), console=err, disable=silent, transient=True) as progress:
-        bars = {one.run_id: progress.add_task(one.flow, total=None) for one in asked}
-        while True:
-            runs = _ordered(pool, row, asked)
-            for run in runs:
-                waits = f", waits: {describe(run.code).title}" if run.code and run.done_at is None else ""
-                seen = sum(run.counts.values())
-                progress.update(bars[run.run_id], completed=seen, total=run.expected, description=run.flow + waits)
-            if all(run.done_at for run in runs):
-                return runs
-            time.sleep(LOOK_EVERY_S)
-
-
-def _ordered(pool: Pool, row: IntegrationRow, asked: list[Asked]) -> list[RunRow]:
-    return sorted(syncing.runs_of(pool, row, [one.run_id for one in asked]), key=lambda run: FLOWS.index(run.flow))
-
-
-def _exit(runs: list[RunRow]) -> Exit:
-    if any(run.state == "failed" for run in runs):
-        return Exit.ERROR
-    return Exit.PARTLY if any(run.failed for run in runs) else Exit.OK
-
-
-def _show(runs: list[RunRow]) -> None:
-    counts = ("created", "updated", "skipped", "failed", "calls", "reasons")
-    show_table(
-        ("run", "flow", "state", "asked by", "started", "took", *counts),
-        [
-            (
-                run.run_id,
-                run.flow,
-                run.state,
-                run.asked_by,
-                f"{run.started_at:%Y-%m-%d %H:%M:%S}",
-                f"{run.took.total_seconds():.1f} s",
-                *run.counts.values(),
-                run.calls,
-                ", ".join(_reasons(run)),
-            )
-            for run in runs
-        ],
-    )
-
-
-def _reasons(run: RunRow) -> list[str]:
-    why = [describe(run.code).title] if run.code else []
-    return why + [f"{times} {reason}" for reason, times in sorted(run.reasons.items())]
-
-
-def _public(run: RunRow) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "integration": run.integration,
-        "tenant": run.tenant,
-        "flow": run.flow,
-        "state": run.state,
-        "asked_by": run.asked_by,
-        "enrolments": run.enrolments,
-        "expected": run.expected,
-        "counts": run.counts,
-        "reasons": run.reasons,
-        "calls": run.calls,
-        "code": run.code,
-        "started_at": run.started_at,
-        "done_at": run.done_at,
-        "took_s": round(run.took.total_seconds(), 3),
-    }
 
 
 def _yes(value: bool) -> str:

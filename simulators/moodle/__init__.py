@@ -22,6 +22,7 @@ from simulators.moodle.build import (
     enrol,
     grant,
     moodle_site,
+    unenrol,
 )
 from simulators.moodle.site import ENDPOINT, MoodleSite
 from simulators.moodle.state import ProfileField, Settings
@@ -45,4 +46,5 @@ __all__ = [
     "enrol",
     "grant",
     "moodle_site",
+    "unenrol",
 ]

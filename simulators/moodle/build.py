@@ -17,6 +17,7 @@ from typing import Any
 
 from simulators.latency import Latency
 from simulators.moodle.calls import FUNCTIONS
+from simulators.moodle.enrolments import remove_enrolment
 from simulators.moodle.reports import DEFAULT_COLUMNS
 from simulators.moodle.site import MoodleSite
 from simulators.moodle.state import Activity, Category, Course, Enrolment, ProfileField, Report, Settings, Token, User
@@ -229,6 +230,13 @@ def enrol(site: MoodleSite, user_id: int, course_id: int, role: int = 5, **facts
         site.state.enrolled_in.setdefault(user_id, {})[course_id] = enrolment
         site.state.roles[(user_id, course_id)] = (role,)
         return enrolment
+
+
+def unenrol(site: MoodleSite, user_id: int, course_id: int) -> None:
+    """Take a user out of a course by hand, as a teacher would in the pages."""
+    with site.lock:
+        remove_enrolment(site.state, user_id, site.state.courses[course_id])
+        site.state.journal.settle()
 
 
 def change_user(site: MoodleSite, user_id: int, **changes: Any) -> None:

@@ -10,7 +10,7 @@ from simulators.moodle.calls import Call, function
 from simulators.moodle.errors import MoodleError, coding_error, invalid_parameter, missing_record, unknown_user
 from simulators.moodle.forms import Multiple, Single, Value, boolean, choice, integer, optional, raw
 from simulators.moodle.records import fullname, is_visible, participant_record, phones
-from simulators.moodle.state import STUDENT, Course, Enrolment, User
+from simulators.moodle.state import STUDENT, Course, Enrolment, State, User
 
 WANTED = Single(
     {
@@ -154,12 +154,11 @@ def _unenrol(call: Call, unwanted: dict[str, Any]) -> None:
         raise invalid_parameter("User not found")
     _target(call, unwanted["userid"])
     _require_manual(course)
-    remove_enrolment(call, unwanted["userid"], course)
+    remove_enrolment(call.state, unwanted["userid"], course)
 
 
-def remove_enrolment(call: Call, user_id: int, course: Course) -> None:
+def remove_enrolment(state: State, user_id: int, course: Course) -> None:
     """Take a user out of a course."""
-    state = call.state
     if state.enrolment(user_id, course.id) is None:
         return
     state.journal.drop(state.participants[course.id], user_id)

@@ -17,10 +17,11 @@ from tests.support.broker import new_vhost
 from tests.support.database import new_database
 from tests.support.installation import ROOT, Installation, installation
 from tests.support.invariants import Outcome, checked_outcome
+from workers.apply import CHUNK
 
 PRODUCT = ("domain", "runtime", "db", "lms", "producers", "workers", "ops")
 
-# Every crash point, and the process that comes by it.
+# Every crash point, and the process that comes by it; a scan is the worker's, once there is something to look at.
 POINTS = {
     "ingress.received": "ingest",
     "ingress.inserted": "ingest",
@@ -28,6 +29,7 @@ POINTS = {
     "ingress.acked": "ingest",
     "parse.done": "worker",
     "plan.committed": "worker",
+    "sweep.advanced": "worker",
     "claim.attempt_committed": "worker",
     "catalogue.committed": "worker",
     "user.intent_committed": "worker",
@@ -35,6 +37,8 @@ POINTS = {
     "user.response_read": "worker",
     "user.outcome_committed": "worker",
     "user.before_hint": "worker",
+    "scan.read": "scan",
+    "scan.recorded": "scan",
     "enrol.intent_committed": "worker",
     "enrol.before_http": "worker",
     "enrol.response_read": "worker",
@@ -108,6 +112,7 @@ def live(made: Installation, crash_at: str | None = None) -> Outcome:
     made.until(lambda: company.all_stored(made, len(confirmed)), "all stored")
     begin(made, crash_at, "worker", "scheduler")
     made.until(lambda: company.all_provisioned(made), "all provisioned")
+    look_for_drift(made, crash_at if crash_at and POINTS[crash_at] == "scan" else None)
     company.finish(made)
     begin(made, crash_at, "poller")
     made.until(lambda: company.all_reported(made), "all reported")
@@ -124,6 +129,20 @@ def begin(made: Installation, crash_at: str | None, *names: str) -> None:
             made[name].start()
 
 
+def look_for_drift(made: Installation, crash_at: str | None) -> None:
+    """Somebody was renamed by hand; a scan finds it and has it put back, once."""
+    if crash_at:
+        assert made["worker"].stop() == 0
+    company.rename_somebody_by_hand(made)
+    if crash_at:
+        made["worker"].start(crash_at=crash_at)
+        assert made["worker"].ended() == -signal.SIGKILL, made.last_words()
+        made["worker"].start()
+    made.until(lambda: company.all_scanned(made), "all scanned")
+    assert made.one("select count(*) from finding where kind = 'changed_by_hand' and state = 'put_back'") == 1
+    assert len(made.site.read("ledger?kind=user+updated")) == 1
+
+
 def test_a_clean_run_does_what_hr_asked_for(clean: Outcome) -> None:
     assert clean.accounts == set(company.PEOPLE)
     assert len(clean.enrolments) == len(company.PEOPLE) * len(company.COURSES)
@@ -135,6 +154,35 @@ def test_a_clean_run_does_what_hr_asked_for(clean: Outcome) -> None:
     assert told["lms.enrolment.provisioned.v1"] == len(clean.enrolments)
     assert told["lms.result.recorded.v1"] == len(company.FINISHERS)
     assert clean.failures == frozenset()
+
+
+@pytest.mark.crash
+def test_a_sweep_killed_between_two_chunks_goes_on_where_it_was(
+    database_url: str, amqp_url: str, tmp_path: Path
+) -> None:
+    """R18, G1, I3: nobody is left out, looked at twice or made twice."""
+    count = 2 * CHUNK + 1
+    with installation(database_url, amqp_url, tmp_path) as made:
+        made.set_up(payrolls="selected")
+        made.start("ingest", "worker", "scheduler")
+        made.publish(company.members("NL-02", count))
+        made.until(lambda: made.one("select count(*) from account where state = 'out_of_scope'") == count, "all known")
+        made.until(lambda: made.one("select bool_and(done_at is not null) from sweep"), "nothing to sweep")
+        assert made["worker"].stop() == 0
+        made.publish([company.payroll_enabled("NL-02")])
+        made.until(lambda: company.all_stored(made, count + 1), "all stored")
+        # What is committed is the event, then one chunk after the other.
+        made["worker"].start(crash_at="plan.committed:3")
+        assert made["worker"].ended() == -signal.SIGKILL, made.last_words()
+        swept = "select people from sweep where payroll = 'NL-02'"
+        assert made.one(swept) == 2 * CHUNK
+
+        made["worker"].start()
+
+        made.until(lambda: made.one("select count(*) from account where state = 'settled'") == count, "all settled")
+        assert made.one(swept) == count
+        users = [effect["idnumber"] for effect in made.site.read("ledger") if effect["kind"] == "user created"]
+        assert (len(users), len(set(users))) == (count, count)
 
 
 @pytest.mark.crash

@@ -146,10 +146,7 @@ def _group(site: MoodleSite, number: int, course: int, name: str, idnumber: str 
 
 
 def _unenrolled(site: MoodleSite) -> None:
-    class Served:
-        state = site.state
-
-    remove_enrolment(Served(), 45, site.state.courses[4])  # type: ignore[arg-type]
+    remove_enrolment(site.state, 45, site.state.courses[4])
 
 
 def _second_course_of_47(site: MoodleSite) -> None:

@@ -257,6 +257,23 @@ def test_how_far_each_user_is_is_told_in_the_order_given(stand: Stand) -> None:
 def test_an_unknown_report_needs_attention(stand: Stand) -> None:
     with pytest.raises(NeedsAttention, match="report_unknown"):
         stand.gateway.report_page("99", 0)
+    with pytest.raises(NeedsAttention, match="report_unknown"):
+        stand.gateway.report_spans("99", 0)
+
+
+def test_participants_are_known_by_id_and_role(stand: Stand) -> None:
+    """R87: whoever is in the course, and in no other."""
+    ids = made(stand, 2)
+    stand.gateway.enrol([place(stand, ids[0]), place(stand, ids[1], LAW)])
+    page = stand.gateway.participants(FIRE, 0, active=True)
+    assert [(one.user_id, one.roles) for one in page.participants] == [(ids[0], frozenset({stand.words.role}))]
+    assert page.last
+    assert list(stand.gateway.participants(FIRE, 0, active=False).participants) == []
+
+
+def test_participants_of_no_course_need_attention(stand: Stand) -> None:
+    with pytest.raises(NeedsAttention, match="course_unknown"):
+        stand.gateway.participants("999", 0, active=True)
 
 
 @pytest.mark.parametrize("effect", [True, False])

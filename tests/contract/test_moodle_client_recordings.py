@@ -16,9 +16,9 @@ from domain.errors import (
     TransientFailure,
     UnknownOutcome,
 )
-from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, Pair, UserChange
+from domain.lms import Done, Failed, LmsEnrolment, LmsUser, NewUser, Pair, ReportedSpan, UserChange
 from lms import moodle_answers as shapes
-from lms.moodle_reports import report_page
+from lms.moodle_reports import report_page, report_spans
 from tests.contract.client_replay import Recording, calls_answered_by, gateway_answered_by, recording, recordings
 
 ALL = list(recordings())
@@ -28,6 +28,7 @@ CATEGORIES = recording("4.4/categories_all")
 CREATE, UPDATE, ENROL = "core_user_create_users", "core_user_update_users", "enrol_manual_enrol_users"
 GROUPS, JOIN = "core_group_get_course_groups", "core_group_add_group_members"
 STATUS, GRADES = "core_completion_get_course_completion_status", "gradereport_user_get_grade_items"
+PARTICIPANTS = "core_enrol_get_enrolled_users"
 REPORT, SITE_INFO = "core_reportbuilder_retrieve_report", "core_webservice_get_site_info"
 
 # Every errorcode that was recorded, and what it means here (D12).
@@ -65,6 +66,7 @@ MEANING_IN: dict[tuple[str, str], tuple[type[ProvisioningError], str]] = {
     (JOIN, "invalidrecord"): (NeedsAttention, "group_unknown"),
     (STATUS, "invalidrecord"): (NeedsAttention, "course_unknown"),
     (GRADES, "invalidrecord"): (NeedsAttention, "course_unknown"),
+    (PARTICIPANTS, "invalidrecord"): (NeedsAttention, "course_unknown"),
     (REPORT, "invalidrecord"): (NeedsAttention, "report_unknown"),
 }
 # Every recorded answer that is no JSON: by name.
@@ -96,6 +98,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "core_enrol_get_users_courses": shapes.COURSES_OF_USER,
     STATUS: shapes.COMPLETION,
     GRADES: shapes.GRADES,
+    PARTICIPANTS: shapes.PARTICIPANTS,
     REPORT: shapes.REPORT,
     "auth_email_get_signup_settings": shapes.SIGNUP,
 }
@@ -123,7 +126,7 @@ def failure_for(found: Recording, shape: TypeAdapter[Any] | None = None) -> Prov
 
 def test_the_recordings_are_there() -> None:
     """Guards the parametrised tests below against an empty folder."""
-    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 204)
+    assert (len(EXCEPTIONS), len(NOT_JSON), len(SUCCESSES)) == (284, 15, 222)
 
 
 @pytest.mark.parametrize("found", EXCEPTIONS, ids=name_of)
@@ -335,6 +338,41 @@ def test_the_recorded_report_gives_keys_dates_and_grades(version: str) -> None:
     assert all(row.completion.completed_at is not None for row in page.rows)
     assert page.rows[0].completion.grade == Decimal(columns[0][5])
     assert not page.last
+
+
+@pytest.mark.parametrize("version", ["4.4", "4.5"])
+def test_a_recorded_report_without_the_dates_of_enrolments_tells_none(version: str) -> None:
+    """Most reports were made for results; what they do not tell is not read as "without limit"."""
+    found = recording(f"{version}/report_retrieve_recent")
+    assert gateway_answered_by(core_reportbuilder_retrieve_report=found).report_spans("1", 0) is None
+
+
+def test_a_recorded_report_with_the_dates_of_enrolments_tells_them_all() -> None:
+    found = recording("4.4/report_retrieve")
+    data = calls_answered_by(found).ask(REPORT, {}, shapes.REPORT).data
+    page = report_spans(data, 0, len(data.rows))
+    assert page is not None
+    assert len(page.spans) == len(data.rows)
+    assert page.spans[0] == ReportedSpan(
+        "V-002023", "HRC-1013", datetime(2026, 11, 1, 19, 42, tzinfo=UTC), datetime(2027, 10, 27, 20, 42, tzinfo=UTC)
+    )
+
+
+def test_a_recorded_course_tells_its_participants_with_keys_and_roles() -> None:
+    """R87."""
+    found = recording("4.4/enrolled_users_onlysuspended")
+    page = gateway_answered_by(core_enrol_get_enrolled_users=found).participants("2", 0, active=False)
+    assert [(p.user_id, p.external_key, set(p.roles)) for p in page.participants] == [
+        (str(one["id"]), one.get("idnumber", ""), {str(role["roleid"]) for role in one["roles"]})
+        for one in found.answer
+    ]
+
+
+def test_a_service_without_the_function_leaves_participants_unread() -> None:
+    """E3: one function that only drift needs never holds the integration."""
+    refused = recording("4.4/err_function_not_in_service")
+    with pytest.raises(NeedsAttention, match="participants_unreadable"):
+        gateway_answered_by(core_enrol_get_enrolled_users=refused).participants("2", 0, active=True)
 
 
 def new_user(username: str) -> NewUser:

@@ -1,14 +1,15 @@
 """What Moodle does besides what every LMS does; the fake that stands for it does it too."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from domain.errors import LmsThrottled, LmsUnavailable, UnknownOutcome
-from domain.lms import Done, Membership, UserChange
+from domain.lms import Done, LmsEnrolment, Membership, Participant, UserChange
 from tests.contract.client_sites import MOODLE, NOON, Stand
-from tests.contract.conformance import FIRE, codes, custom_of, families, made, people, person, place
+from tests.contract.conformance import FIRE, LAW, codes, custom_of, families, made, people, person, place
 from tests.contract.stands import MOODLES
 
 UNSET = MOODLE.unset
@@ -96,3 +97,40 @@ def test_somebody_who_is_not_enrolled_joins_no_group(stand: Stand) -> None:
     stand.gateway.enrol([place(stand, ids[0])])
     outcomes = stand.gateway.join([Membership(user_id, FIRE, "NIGHT") for user_id in ids])
     assert codes(outcomes) == ["done", "not_in_course"]
+
+
+def test_a_report_tells_the_dates_of_every_enrolment(stand: Stand) -> None:
+    """To the minute, suspended and open ones alike; the only way to read them back (contract, section 4.1)."""
+    ids = made(stand, 2)
+    starts, ends = NOON - timedelta(days=700, seconds=7), NOON + timedelta(days=900)
+    stand.gateway.enrol([LmsEnrolment(ids[0], FIRE, "5", starts, ends, suspended=True), place(stand, ids[1], LAW)])
+    page = stand.gateway.report_spans("1", 0)
+    assert page is not None
+    assert {(s.external_key, s.course_code, s.starts_at, s.ends_at) for s in page.spans} == {
+        ("E-0", "C-FIRE", starts - timedelta(seconds=53), ends),
+        ("E-1", "LAW", NOON - timedelta(days=700), None),
+    }
+    assert page.last
+
+
+def test_participants_are_those_active_now_or_the_others(stand: Stand) -> None:
+    """R87: suspended, expired and future enrolments are not active, and no dates are told."""
+    ids = made(stand, 4)
+    begins, ended = datetime(2150, 1, 1, tzinfo=UTC), NOON - timedelta(days=600)
+    stand.gateway.enrol([place(stand, ids[0]), place(stand, ids[1], suspended=True), place(stand, ids[0], LAW)])
+    stand.gateway.enrol([LmsEnrolment(ids[2], FIRE, "4", begins, None, suspended=False)])
+    stand.gateway.enrol([LmsEnrolment(ids[3], FIRE, "5", None, ended, suspended=False)])
+    active = stand.gateway.participants(FIRE, 0, active=True)
+    assert list(active.participants) == [Participant(ids[0], "E-0", frozenset({"5"}))]
+    others = stand.gateway.participants(FIRE, 0, active=False)
+    assert {(p.user_id, *p.roles) for p in others.participants} == {(ids[1], "5"), (ids[2], "4"), (ids[3], "5")}
+    assert active.last
+    assert others.last
+
+
+def test_participants_come_page_by_page(stand: Stand) -> None:
+    ids = made(stand, 1001)
+    stand.gateway.enrol([place(stand, user_id) for user_id in ids])
+    pages = [stand.gateway.participants(FIRE, page, active=True) for page in (0, 1)]
+    assert [(len(page.participants), page.last) for page in pages] == [(1000, False), (1, True)]
+    assert {p.user_id for page in pages for p in page.participants} == set(ids)

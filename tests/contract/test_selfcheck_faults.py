@@ -55,7 +55,7 @@ class Scene:
         subject = Subject(
             self.url,
             wanted,
-            lambda: self.gateways.probe(self.url, Secret(TOKEN)),
+            lambda: self.gateways.probe(wanted, Secret(TOKEN)),
             self.known,
             self.pinned,
             self.password,

@@ -220,15 +220,6 @@ def test_ticking_a_payroll_takes_in_the_people_who_are_in_it_already(pool: Pool)
     assert at_work.column("select count(*) from sweep where done_at is null") == [0]
 
 
-def test_a_sweep_goes_on_chunk_by_chunk(pool: Pool) -> None:
-    """R18, R82: more people than one transaction takes."""
-    at_work = bench(pool, payrolls="selected")
-    at_work.tell(*(hired(f"E-{n}") for n in range(1, 503)))
-    at_work.tell(payroll(at=1))
-    assert at_work.column("select count(*) from account where state = 'due'") == [502]
-    assert at_work.column("select people from sweep where payroll is not null") == [502]
-
-
 def test_all_payrolls_take_in_those_made_later(pool: Pool) -> None:
     """R17: nobody names a payroll, and a payroll that did not exist when the integration was made is in scope."""
     at_work = bench(pool, payrolls="all")

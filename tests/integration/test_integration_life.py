@@ -21,7 +21,7 @@ from tests.support.command_line import Cli
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.operators import BY
 from tests.support.workbench import TOKEN, academy, store_events
-from workers.apply import apply_events
+from workers.apply import CHUNK, apply_events
 
 GUIDE = "https://guide.example.org/start"
 
@@ -420,6 +420,30 @@ def test_payrolls_are_listed_with_scope_and_people(cli: Cli, pool: Pool) -> None
         (None, False, 1),
     ]
     assert [p["payroll"] for p in dutch] == ["NL-01", "NL-02"]
+
+
+def test_payrolls_show_how_far_a_sweep_has_come(cli: Cli, pool: Pool) -> None:
+    """R18, R72: looked at so far, then what the LMS still has to do; an empty one is a warning, not a success."""
+    cli.add(payrolls="selected")
+    hire(pool, *(f"E-{n}" for n in range(CHUNK + 1)), payroll="NL-01")
+    assert apply_events(pool, TENANT, [].append) == 0
+    store_events(pool, payroll("NL-01"))
+    once = iter((False, False, True))
+    apply_events(pool, TENANT, [].append, stopping=lambda: next(once))
+
+    under_way = cli.json("payrolls", MOODLE)
+    apply_events(pool, TENANT, [].append)
+    store_events(pool, payroll("BE-01"))
+    apply_events(pool, TENANT, [].append)
+    done = {p["payroll"]: p for p in cli.json("payrolls", MOODLE)}
+
+    assert [(p["sweep"], p["swept"], p["due"], p["linked"]) for p in under_way] == [
+        (f"{CHUNK} of {CHUNK + 1}", CHUNK, CHUNK, 0)
+    ]
+    assert done["NL-01"]["sweep"].startswith("done 20")
+    assert (done["NL-01"]["swept"], done["NL-01"]["due"]) == (CHUNK + 1, CHUNK + 1)
+    assert done["BE-01"]["sweep"] == "warning: nobody is in it"
+    assert "warning: nobody is in it" in cli("payrolls", MOODLE).stdout
 
 
 def test_id_numbers_are_compared_before_enabling_and_nothing_is_written(cli: Cli, pool: Pool, site: MoodleSite) -> None:

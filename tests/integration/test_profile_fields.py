@@ -225,7 +225,8 @@ def test_what_was_changed_by_hand_is_put_back_by_a_sync(pool: Pool) -> None:
     bench.done(hired())
     [noor] = [one for one in site.state.users.values() if one.idnumber == "E-1"]
     noor.custom |= {"employee_number": "by hand", "job_title": "by hand"}
-    bench.done(event("hr.sync.requested.v1", "Acme Moodle", {"integration": "Acme Moodle", "flows": ["people"]}, 9))
+    bench.tell(event("hr.sync.requested.v1", "Acme Moodle", {"integration": "Acme Moodle", "flows": ["people"]}, 9))
+    bench.look_again()
     assert profile(site) == {"employee_number": "1", "job_title": "by hand"}
 
 

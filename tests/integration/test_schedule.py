@@ -45,6 +45,15 @@ def test_stored_events_and_open_sweeps_want_an_applier(pool: Pool) -> None:
     assert due(bench).apply == []
 
 
+def test_a_sweep_wants_nobody_before_its_next_chunk_is_due(pool: Pool) -> None:
+    """R18: it keeps its pace."""
+    bench = quiet(pool)
+    bench.run("insert into sweep (tenant, due_at) values (%(tenant)s, now() + interval '1 hour')", tenant=TENANT)
+    assert due(bench).apply == []
+    bench.pass_time(hours=2)
+    assert due(bench).apply == [TENANT]
+
+
 def test_due_work_wants_a_provisioner_unless_somebody_has_it(pool: Pool) -> None:
     """I2: claimed work is seen again when its lease ends."""
     bench = quiet(pool)

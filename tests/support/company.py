@@ -6,6 +6,9 @@ import json
 from datetime import date, timedelta
 from typing import Any
 
+from db.pool import open_pool
+from ops import actions
+from ops.syncing import sync_now
 from producers.publisher import OutgoingEvent
 from runtime.topology import EVENTS
 from tests.support.installation import TENANT, Installation
@@ -34,6 +37,16 @@ def bookings(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
 def events(people: tuple[str, ...] = PEOPLE) -> list[OutgoingEvent]:
     """Everything HR says."""
     return hires(people) + bookings(people)
+
+
+def members(payroll: str, count: int) -> list[OutgoingEvent]:
+    """So many more people, all of one payroll and enrolled in nothing."""
+    keys = [f"{payroll}-{number:04d}" for number in range(count)]
+    return [_event(HIRED, key, _employee(key) | {"payroll": payroll}) for key in keys]
+
+
+def payroll_enabled(payroll: str) -> OutgoingEvent:
+    return _event("hr.payroll.enabled.v1", payroll, {"payroll": payroll})
 
 
 def _event(event_type: str, subject: str, data: dict[str, Any]) -> OutgoingEvent:
@@ -98,6 +111,19 @@ def all_planned(made: Installation) -> bool:
         made.one("select count(*) from inbox where state <> 'applied'") == 0
         and made.one("select count(*) from account") == len(PEOPLE)
     )
+
+
+def rename_somebody_by_hand(made: Installation) -> None:
+    """Then a scan over the people is asked for."""
+    [user] = made.rows("select lms_user_id from account where employee_key = %(key)s", key=PEOPLE[1])
+    made.site.tell("users/change", id=int(user["lms_user_id"]), lastname="Tampered")
+    with open_pool(made.settings.database_url, name="test", max_size=1) as pool:
+        sync_now(pool, actions.find_integration(pool, "Academy", None), ("people",), by="test", again=False)
+
+
+def all_scanned(made: Installation) -> bool:
+    """No run is under way, and nothing waits to be put back."""
+    return bool(made.one("select count(*) from sync_run where done_at is null") == 0 and all_provisioned(made))
 
 
 def all_announced(made: Installation) -> bool:

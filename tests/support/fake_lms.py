@@ -11,6 +11,7 @@ It behaves as the port promises and the conformance suite holds it to that. Trou
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from domain.errors import (
@@ -34,11 +35,15 @@ from domain.lms import (
     NewUser,
     Outcome,
     Pair,
+    Participant,
+    ParticipantPage,
     Progress,
+    ReportedSpan,
     ReportPage,
     ReportRow,
     SeenFields,
     Site,
+    SpanPage,
     UserChange,
 )
 
@@ -170,6 +175,31 @@ class FakeLms:
         shown = rows[page * PAGE : (page + 1) * PAGE]
         return ReportPage(shown, len(shown), (page + 1) * PAGE >= len(rows))
 
+    def report_spans(self, report_id: str, page: int) -> SpanPage | None:
+        self._read("report_spans", [report_id])
+        if report_id != "1":
+            raise NeedsAttention("report_unknown")
+        codes = {course.course_id: course.code for course in self.all_courses}
+        spans = [
+            ReportedSpan(
+                self.users[pair.user_id].external_key, codes[pair.course_id], _minute(e.starts_at), _minute(e.ends_at)
+            )
+            for pair, e in self.enrolments.items()
+        ]
+        shown = [span for span in spans if span.external_key][page * PAGE : (page + 1) * PAGE]
+        return SpanPage(shown, (page + 1) * PAGE >= len(spans))
+
+    def participants(self, course_id: str, page: int, *, active: bool) -> ParticipantPage:
+        self._read("participants", [course_id])
+        if course_id not in {course.course_id for course in self.all_courses}:
+            raise NeedsAttention("course_unknown")
+        found = [
+            Participant(pair.user_id, self.users[pair.user_id].external_key, frozenset({enrolment.role}))
+            for pair, enrolment in self.enrolments.items()
+            if pair.course_id == course_id and _is_current(enrolment) == active
+        ]
+        return ParticipantPage(found[page * PAGE : (page + 1) * PAGE], (page + 1) * PAGE >= len(found))
+
     def _create(self, new: NewUser) -> str:
         taken = {user.username for user in self.users.values()}, {user.email.lower() for user in self.users.values()}
         if not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in new.custom):
@@ -296,6 +326,16 @@ class FakeLms:
                 rule.times -= 1
                 return rule
         return None
+
+
+def _minute(instant: datetime | None) -> datetime | None:
+    return instant and instant.replace(second=0, microsecond=0)
+
+
+def _is_current(enrolment: LmsEnrolment) -> bool:
+    now = datetime.now(UTC)
+    begun = enrolment.starts_at is None or enrolment.starts_at <= now
+    return begun and (enrolment.ends_at is None or enrolment.ends_at > now) and not enrolment.suspended
 
 
 def _what_follows(failure: ProvisioningError) -> ProvisioningError | None:

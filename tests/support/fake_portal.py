@@ -26,11 +26,13 @@ from domain.lms import (
     Membership,
     Outcome,
     Pair,
+    ParticipantPage,
     Regraded,
     ReportPage,
     Roster,
     SeenFields,
     Site,
+    SpanPage,
     Standing,
     UnitState,
 )
@@ -123,6 +125,14 @@ class FakePortal(FakeLms):
     def report_page(self, report_id: str, page: int) -> ReportPage:
         self._read("report_page", [report_id, page])
         raise NeedsAttention("report_unknown")
+
+    def report_spans(self, report_id: str, page: int) -> SpanPage | None:
+        self._read("report_spans", [report_id, page])
+        raise NeedsAttention("report_unknown")
+
+    def participants(self, course_id: str, page: int, *, active: bool) -> ParticipantPage:
+        found = super().participants(course_id, page, active=active)
+        return replace(found, participants=[replace(one, external_key="") for one in found.participants])
 
     # What the first fake does otherwise
 

@@ -41,6 +41,7 @@ from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
 
@@ -61,6 +62,9 @@ PASS_TIME = """
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update operation_hold set probe_at = probe_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
+    update sweep set due_at = due_at - %(d)s;
+    update scan set due_at = due_at - %(d)s, hour_began_at = hour_began_at - %(d)s;
+    update account set changed_at = changed_at - %(d)s;
     update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
 """
 
@@ -193,6 +197,20 @@ class Workbench:
         """
         maintain_syncs(self.pool)
         self.read_catalogue()
+        self.scan()
+
+    def scan(self, *, rules: WorkRules | None = None) -> None:
+        """
+        Read on for the runs under way, as far as they come.
+        """
+        scan(pool=self.pool, open_site=self.open_site, rules=rules or self.rules)
+
+    def look_again(self) -> None:
+        """
+        Read on for the runs under way, and do what is due then.
+        """
+        self.scan()
+        self.provision()
 
     def pass_time(self, **span: float) -> None:
         self.run(PASS_TIME, d=timedelta(**span))

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import LmsUnavailable, NeedsAttention
-from domain.lms import ReportPage
+from domain.lms import ReportedSpan, ReportPage, SpanPage
 from lms.moodle_answers import ReportData, ReportLine
-from lms.moodle_reports import DATE, report_date, report_page
+from lms.moodle_reports import DATE, report_date, report_page, report_spans
 
 HEADERS = ["ID number", "Course ID number", "Completed", "Time completed", "Grade", "Status"]
 WHEN = "Saturday, 21 November 2026, 7:39 PM"
@@ -123,3 +123,34 @@ def test_a_short_page_before_the_end_is_not_believed() -> None:
 def test_a_row_that_does_not_fit_its_headers_is_not_believed() -> None:
     with pytest.raises(LmsUnavailable, match="lms_unexpected_answer"):
         page_of(["E-1"])
+
+
+SPAN_HEADERS = ["ID number", "Course ID number", "Course short name", "Time started", "Time ended"]
+SEEN_AT = datetime(2026, 11, 21, 19, 39, tzinfo=UTC)
+
+
+def spans_of(*lines: list[Any], headers: list[str] | None = None, total: int | None = None) -> SpanPage | None:
+    rows = [ReportLine(columns=line) for line in lines]
+    counted = len(lines) if total is None else total
+    return report_spans(ReportData(headers=headers or SPAN_HEADERS, rows=rows, totalrowcount=counted), 0, size=2)
+
+
+def test_the_dates_of_every_enrolment_are_told_and_an_empty_one_is_no_limit() -> None:
+    """Methods without participants give rows of nobody, and a course without an idnumber goes by its short name."""
+    page = spans_of(["E-1", "C-1", "X", WHEN, ""], ["", "C-1", "X", WHEN, WHEN], ["E-2", "", "X", None, WHEN], total=3)
+    assert page == SpanPage(
+        [ReportedSpan("E-1", "C-1", SEEN_AT, None), ReportedSpan("E-2", "X", None, SEEN_AT)], last=True
+    )
+
+
+@pytest.mark.parametrize("headers", [SPAN_HEADERS[:4], [*SPAN_HEADERS, "Time started"]], ids=["without", "twice"])
+def test_a_report_that_does_not_tell_dates_certainly_tells_none(headers: list[str]) -> None:
+    """The completion's start has the same header (contract, section 14.5)."""
+    assert spans_of(["E-1", "C-1", "X", WHEN, "", ""][: len(headers)], headers=headers) is None
+
+
+def test_dates_in_another_language_and_half_a_page_are_refused() -> None:
+    with pytest.raises(NeedsAttention, match="Time ended"):
+        spans_of(["E-1", "C-1", "X", WHEN, "samedi, 21 novembre 2026, 19:39"])
+    with pytest.raises(LmsUnavailable, match="lms_unexpected_answer"):
+        spans_of(["E-1", "C-1", "X", WHEN, ""], total=9)

@@ -351,6 +351,18 @@ def test_a_few_calls_are_under_way_at_a_time_and_never_more() -> None:
     assert most == AT_ONCE
 
 
+def test_what_concerns_one_person_keeps_its_order() -> None:
+    """However many calls are under way."""
+    portal = portal_of(at_once=AT_ONCE, addusertocourse=[{"user_id": "7"}], addusertogroup={"user_id": "7"})
+    names = [f"Lee {number}" for number in range(40)]
+    portal.gateway.update_users([UserChange("7", {"last_name": name}) for name in names])
+    portal.gateway.enrol([enrolment(course_id=str(number)) for number in range(40)])
+    portal.gateway.join([Membership("7", "37", f"G{number}") for number in range(40)])
+    assert [form["last_name"] for form in portal.forms("edituser")] == names
+    assert [form["course_id"] for form in portal.forms("addusertocourse")] == [str(number) for number in range(40)]
+    assert portal.targets("addusertogroup") == [f"addusertogroup/user_id:7,group_key:G{number}" for number in range(40)]
+
+
 def test_after_a_refused_key_nothing_more_is_sent() -> None:
     """E1."""
     portal = Portal(addusertocourse=refused("Invalid API Key provided", 401))

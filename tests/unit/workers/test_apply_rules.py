@@ -24,7 +24,7 @@ from domain.events import (
     parse,
 )
 from domain.wanted import PersonFacts, account_state, placement_states
-from tests.unit.domain.values import event, integration
+from tests.unit.domain.values import NOON, event, integration
 
 NOOR = {"first_name": "Noor", "last_name": "Meer", "emails": ["noor@example.org"]}
 
@@ -205,7 +205,7 @@ def wanted_after(events: Iterable[Event], sizes: Iterable[int]) -> tuple[Any, An
     facts = PersonFacts("E-1", employee, said is not None and employee is None, enrolments)
     chosen = integration(payrolls="selected", when_out_of_scope="suspend")
     words = {(code, name): on for (code, name, aspect), (_, on) in store.payrolls.items() if aspect == "scope"}
-    return account_state(facts, chosen, words), placement_states(enrolments, chosen)
+    return account_state(facts, chosen, words), placement_states(facts, chosen, {}, NOON)
 
 
 @settings(deadline=None)
