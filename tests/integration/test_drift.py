@@ -379,7 +379,7 @@ def test_what_somebody_asks_for_waits_for_no_hour_and_begins_anew(pool: Pool) ->
     assert (people.joined, people.run_id, enrolments.joined) == (False, run(bench)["run_id"], False)
     bench.look_again()
     assert last_name(bench, site, "E-0") == "Meer0"
-    assert (run(bench)["state"], run(bench)["asked_by"], counts(bench)) == ("done", "test", (0, 1, 249, 0))
+    assert (run(bench)["state"], run(bench)["asked_by"], counts(bench)) == ("done", "op", (0, 1, 249, 0))
 
 
 def test_the_rolling_scan_steps_aside_for_work_that_somebody_waits_for(pool: Pool) -> None:
