@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-SCHEMA = Path(__file__).parents[2] / "db" / "schema.sql"
+SCHEMA = [Path(__file__).parents[2] / "db" / name for name in ("schema.sql", "access.sql")]
 
 
 @contextmanager
@@ -23,7 +23,8 @@ def template_database(server_url: str) -> Iterator[str]:
     with new_database(server_url) as url:
         name = urlsplit(url).path.lstrip("/")
         with psycopg.connect(url) as connection:
-            connection.execute(SCHEMA.read_bytes())
+            for file in SCHEMA:
+                connection.execute(file.read_bytes())
         _execute(server_url, "alter database {} with allow_connections false", name)
         yield name
 
