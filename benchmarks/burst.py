@@ -71,8 +71,7 @@ def _hire(place: Lab, site: Simulator, people: Sequence[Hire]) -> float:
     with Publisher(place.settings.amqp_url) as publisher:
         began = time.time()
         list(publisher.publish_all(events))
-    place.wait("enrolments", lambda: site.enrolled() >= wanted, every=0.25)
-    place.wait("records", lambda: not place.one("select count(*) from account where due_at is not null"))
+    place.settle(site, wanted)
     return began
 
 

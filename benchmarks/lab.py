@@ -4,12 +4,13 @@ A clean place to measure in: a database and a virtual host of its own, an instal
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -21,12 +22,13 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from benchmarks.people import COURSES, TENANT
+from benchmarks.people import COURSES, TENANT, Hire
 from db.pool import Pool, open_pool, transaction
 from domain.integration import IntegrationSettings, OutcomeItem, Results
 from ops import actions
 from ops.operators import Operator
 from producers.listener import Listener
+from producers.publisher import OutgoingEvent, Publisher
 from runtime.secrets import Secret, new_key
 from runtime.settings import Settings, read_settings
 
@@ -94,6 +96,29 @@ class Lab:
         added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None, by=by)
         actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT), by=by)
         return added
+
+    def publish(self, events: Iterable[OutgoingEvent]) -> None:
+        """All events are confirmed."""
+        with Publisher(self.settings.amqp_url) as publisher:
+            list(publisher.publish_all(events))
+
+    def arrive(self, people: Iterable[Hire], per_second: float, dice: random.Random) -> dict[str, float]:
+        """Publish each person's two events together, at a moment of their own; when it was, by person."""
+        published = {}
+        due = time.time()
+        with Publisher(self.settings.amqp_url) as publisher:
+            for hire in people:
+                due += dice.expovariate(per_second)
+                time.sleep(max(0.0, due - time.time()))
+                published[hire.key] = time.time()
+                publisher.publish(hire.events())
+        return published
+
+    def settle(self, site: "Simulator", enrolled: int) -> None:
+        """So many people are enrolled, and nothing is left to do."""
+        self.wait("enrolments", lambda: site.enrolled() >= enrolled, every=0.5)
+        self.wait("events", lambda: not self.one("select count(*) from inbox where state = 'received'"))
+        self.wait("records", lambda: not self.one("select count(*) from account where due_at is not null"))
 
     @contextmanager
     def running(self, *names: str) -> Iterator[None]:

@@ -7,14 +7,12 @@ answer of the call that enrolled the person, less the durations of the five call
 """
 
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks.figures import Figure, alone, percentile
-from benchmarks.lab import INSTALLATION, Lab, Simulator, lab
-from benchmarks.people import Hire, hires
-from producers.publisher import Publisher
+from benchmarks.lab import INSTALLATION, Simulator, lab
+from benchmarks.people import hires
 
 ROUNDS = 1
 PEOPLE, WARM_UP = 150, 10
@@ -45,30 +43,16 @@ def _round(dice: random.Random) -> tuple[list[float], list[float]]:
     with lab() as place, place.simulator("small") as site, place.results_wanted():
         place.add_integration(site.url)
         with place.running(*INSTALLATION):
-            _arrive(place, site, hires(WARM_UP, crowd="W"), dice)
+            place.arrive(hires(WARM_UP, crowd="W"), EVENTS_PER_SECOND / 2, dice)
+            place.settle(site, WARM_UP)
             people = hires(PEOPLE)
-            published = _arrive(place, site, people, dice)
+            published = place.arrive(people, EVENTS_PER_SECOND / 2, dice)
+            place.settle(site, WARM_UP + PEOPLE)
             log = _Log(site)
         ends = {hire.key: log.journey(hire.key) for hire in people}
     whole = [ended - published[key] for key, (ended, _) in ends.items()]
     overheads = [ended - published[key] - lms for key, (ended, lms) in ends.items()]
     return [1000 * seconds for seconds in overheads], [1000 * seconds for seconds in whole]
-
-
-def _arrive(place: Lab, site: Simulator, people: list[Hire], dice: random.Random) -> dict[str, float]:
-    """Publish each person's two events at a moment of their own; when it was, by person."""
-    wanted = site.enrolled() + len(people)
-    published = {}
-    due = time.time()
-    with Publisher(place.settings.amqp_url) as publisher:
-        for hire in people:
-            due += dice.expovariate(EVENTS_PER_SECOND / 2)
-            time.sleep(max(0.0, due - time.time()))
-            published[hire.key] = time.time()
-            publisher.publish(hire.events())
-    place.wait("enrolments", lambda: site.enrolled() >= wanted, every=0.5)
-    place.wait("records", lambda: not place.one("select count(*) from account where due_at is not null"))
-    return published
 
 
 class _Log:

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 
 from psycopg.rows import class_row
@@ -60,29 +59,11 @@ class Overview:
     failures: list[FailureCount]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLine:
-    """One result as a list shows it; no names of people."""
-
-    tenant: str
-    integration: str
-    enrolment_key: str
-    employee_key: str
-    course_code: str
-    outcome: str
-    passed: bool
-    grade: Decimal | None
-    completed_at: datetime | None
-    attempted_on: date
-    synced_at: datetime
-    result_id: str
-
-
 CountedBy = Literal["course", "payroll", "date"]
 
 
 @dataclass(frozen=True, slots=True)
-class ResultFilter:
+class ReportFilter:
     """Which results a report counts, and by what; None leaves nothing out. Both days are included."""
 
     by: CountedBy
@@ -154,12 +135,7 @@ class Views(Store):
             for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
         }
 
-    def results(self, *, integration: str | None, employee_key: str | None, most: int) -> list[ResultLine]:
-        values = {"tenant": self._tenant, "integration": integration, "employee_key": employee_key, "most": most}
-        with self._db.cursor(row_factory=class_row(ResultLine)) as cursor:
-            return cursor.execute(SQL["results"], values).fetchall()
-
-    def result_report(self, wanted: ResultFilter) -> list[ReportLine]:
+    def result_report(self, wanted: ReportFilter) -> list[ReportLine]:
         """Results counted, of the integrations that have this report (R10)."""
         with self._db.cursor(row_factory=class_row(ReportLine)) as cursor:
             return cursor.execute(SQL["result_report"], asdict(wanted) | {"tenant": self._tenant}).fetchall()

@@ -336,6 +336,8 @@ create table placement (                             -- one enrolment in one int
     group_first_at    timestamptz,
     completed         boolean not null default false,
     finished_since    timestamptz,                   -- all done but not yet called complete by the LMS: first seen
+    mark              jsonb,                         -- domain.lms.Mark when its units were last read; null: to be read
+    read_at           timestamptz,                   -- when that was
     due_at            timestamptz,
     attempts          integer not null default 0,
     first_attempt_at  timestamptz,
@@ -351,6 +353,7 @@ create index placement_by_course on placement (integration_id, course_code) wher
 create index placement_open on placement (integration_id, account_id) where provisioned_at is not null and not completed;
 create index placement_held on placement (integration_id, held_for) where held_for is not null;
 create index placement_scan on placement (integration_id, length(lms_course_id), lms_course_id) where provisioned_at is not null;
+create index placement_by_lms_course on placement (integration_id, lms_course_id) where provisioned_at is not null;
 create index placement_by_code on placement (integration_id, state, code) where state <> 'settled';
 
 create table contact_log (                           -- that an enrolment was provisioned; the guard against a second time
@@ -427,14 +430,29 @@ create index finding_by_course on finding (integration_id, lms_course_id) where 
 
 -- Results -----------------------------------------------------------------------------------------------------
 
-create table result (                                -- the current result of one enrolment
+create view result_scope as                          -- the enrolments whose results are read unit by unit (R147)
+select p.integration_id, p.placement_id, p.account_id, a.lms_user_id, p.lms_course_id, p.completed, p.mark, p.read_at
+from placement p
+join account a using (account_id)
+join integration i on i.integration_id = p.integration_id
+join person h on h.tenant = p.tenant and h.employee_key = a.employee_key
+join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
+left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
+left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
+where p.provisioned_at is not null and a.lms_user_id is not null and p.lms_course_id is not null
+  and not h.erased and h.data ->> 'status' in ('active', 'on_leave')
+  and not coalesce(own.data ->> 'archived', general.data ->> 'archived', 'false')::boolean
+  and e.data ->> 'booking_status' = 'confirmed'
+  and e.data ->> 'status' = 'active';
+
+create table result (                                -- the current result of one enrolment, or of one unit of it
     result_id       text primary key,
     tenant          text not null,
     integration_id  bigint not null references integration,
     enrolment_key   text not null,
     employee_key    text not null,
     course_code     text not null,
-    unit_code       text not null default '',
+    unit_code       text not null default '',        -- as HR writes it; empty: the whole course
     outcome         text not null,
     passed          boolean not null,
     grade           numeric,
@@ -452,16 +470,43 @@ create table result_event (                          -- append-only; the unique 
     result_id       text not null references result,
     kind            text not null check (kind in ('recorded', 'corrected')),
     completion_key  text not null,
+    corrects        text references result_event,    -- the event that told the result as it was before
     data            jsonb not null,
     recorded_at     timestamptz not null default now(),
-    unique (result_id, completion_key)
+    unique (result_id, completion_key),
+    check ((kind = 'corrected') = (corrects is not null))
 );
+
+create table held_completion (                       -- completed in the LMS, but no result for now, and why
+    held_id           bigint generated always as identity primary key,
+    tenant            text not null,
+    integration_id    bigint not null references integration,
+    enrolment_key     text not null,
+    employee_key      text not null,
+    course_code       text not null,
+    unit_key          text not null,                 -- without regard to case; empty: the whole course
+    unit_code         text not null,                 -- as HR writes it, or the LMS where HR's course has no such unit
+    reason            text not null check (reason in ('unmatched', 'earlier_attempt', 'hand_set')),
+    completed_at      timestamptz,
+    grade             numeric,
+    evidence          jsonb not null,
+    settings_version  integer not null,              -- what was decided on: once it changes, it is decided anew
+    enrolment_event   text,
+    course_event      text,
+    first_seen_at     timestamptz not null default now(),
+    last_seen_at      timestamptz not null default now(),
+    resolved_at       timestamptz                    -- a result by now, or not completed any more
+);
+create unique index held_completion_open on held_completion (integration_id, enrolment_key, unit_key)
+    where resolved_at is null;
 
 create table poll_cursor (
     integration_id    bigint primary key references integration,
     due_at            timestamptz not null default now(),
     run               jsonb,                         -- the poll under way: plan and position
     full_at           timestamptz,                   -- when everything was last read
+    regraded_at       timestamptz,                   -- when changed grades were last asked for
+    regraded_until    timestamptz,                   -- and how far they are known
     attempts          integer not null default 0,
     lease_token       bigint,
     lease_until       timestamptz,

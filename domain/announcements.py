@@ -171,21 +171,24 @@ def result_recorded(
     course_code: str,
     at: datetime,
 ) -> Announcement:
-    """A completion became a result, or corrected one."""
+    """A completion, of a course or of one unit, became a result, or corrected one."""
     data = {
         "result_id": result.result_id,
         "integration": integration,
         "enrolment_key": enrolment_key,
         "employee_key": employee_key,
         "course_code": course_code,
-        "unit_code": None,
+        "unit_code": result.unit_code or None,
         "outcome": result.outcome,
+        "outcome_label": result.label,
         "passed": result.passed,
         "grade": None if result.grade is None else str(result.grade),
         "completed_at": result.completed_at and result.completed_at.isoformat(),
         "attempted_on": result.attempted_on.isoformat(),
         "synced_at": at.isoformat(),
         "origin": "lms",
+        "stamp": result.stamp,
+        "corrects": result.corrects,
         "evidence": result.evidence,
     }
     return _announcement(result.event_id, f"lms.result.{result.kind}.v1", tenant, enrolment_key, at, data)

@@ -16,6 +16,7 @@ class WantedPlacement(BaseModel):
 
     Attributes:
         group_key: The group that the person is put into once enrolled; empty for none (R130).
+        ended: HR has ended it; where it is left as it is, it is not suspended (R133).
         again: Where an enrolment may be provisioned more than once, the day that asks for it (R127).
     """
 
@@ -26,6 +27,7 @@ class WantedPlacement(BaseModel):
     ends_at: datetime | None
     suspended: bool
     group_key: str = ""
+    ended: bool = False
     again: date | None = None
 
 
@@ -51,6 +53,7 @@ def wanted_placement(
         starts_at=_midnight(enrolment.starts_on, settings) if dated else None,
         ends_at=_last_second(_last_day(enrolment), settings) if dated else None,
         suspended=ended(enrolment) and settings.ends_enrolments(),
+        ended=ended(enrolment),
         group_key=((course and course.group_key) or "").strip(),
         again=None if "not_provisioned" in settings.conditions() else enrolment.export_on,
     )

@@ -134,6 +134,25 @@ class Course(Fact):
     units: list[CourseUnit] = []
 
 
+class KnownOutcome(BaseModel):
+    """
+    An outcome that HR has for an enrolment, or for one unit of its course.
+
+    Attributes:
+        unit_code: None for the whole course.
+        outcome: Code of the item in HR's pick-list.
+        origin: `hand` when a person set it, `lms` when it came from us.
+        set_at: When it was set; tells setting the same outcome anew from saying it again.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    unit_code: Key | None = None
+    outcome: Key
+    origin: Literal["hand", "lms"] = "hand"
+    set_at: Instant | None = None
+
+
 class CourseEnrolment(Fact):
     subject_field = "enrolment_key"
 
@@ -150,6 +169,7 @@ class CourseEnrolment(Fact):
     deferred_on: Day | None = None
     extended_to: Day | None = None
     withdrawn_on: Day | None = None
+    outcomes: list[KnownOutcome] = []
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> "CourseEnrolment":

@@ -37,6 +37,9 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+AttemptPolicy = Literal["first", "latest", "best"]
+
+
 class OutcomeItem(_Settings):
     """One item of HR's own result pick-list."""
 
@@ -186,6 +189,27 @@ class Results(_Settings):
     pass_grade: Annotated[
         Decimal | None, Field(description="A completion graded lower is a fail; without it every completion is a pass.")
     ] = None
+    attempts: Annotated[
+        AttemptPolicy,
+        Field(
+            description="Which completion counts when there are several over time: the first one recorded, the latest"
+            " (rewritten when its date or outcome differs), or the best by pass and grade."
+        ),
+    ] = "latest"
+    hand_set: Annotated[
+        Literal["protect", "overwrite"],
+        Field(
+            description="Outcomes that HR says were set by hand: protect them and hold the completion back, or write"
+            " over them once."
+        ),
+    ] = "protect"
+    earlier_attempt: Annotated[
+        Literal["hold", "accept"],
+        Field(
+            description="A completion from before the enrolment began (HR's `starts_on`, or else the LMS's own date):"
+            " hold it back, or accept it."
+        ),
+    ] = "hold"
     attempted_on: Annotated[
         Literal["completion", "sync"], Field(description="The date of attempt: the completion's day, or the sync's.")
     ] = "sync"
@@ -198,15 +222,31 @@ class Results(_Settings):
     every_s: Annotated[int, Field(ge=1, description="Seconds between two readings of results.")] = 86_400
     full_every_s: Annotated[
         int,
-        Field(ge=1, description="Seconds between two readings of everything, when there is a recent report."),
+        Field(
+            ge=1,
+            description="Seconds between two readings of everything, when there is a recent report; by unit, between"
+            " two looks at courses that everybody has completed.",
+        ),
         ADVANCED,
     ] = 86_400
+    regrade_every_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            description="Seconds between two questions for grades that were changed later, where results are read by"
+            " unit.",
+        ),
+    ] = 3600
 
     @model_validator(mode="after")
     def _pass_is_not_fail(self) -> "Results":
         if self.pass_outcome == self.fail_outcome:
             raise ValueError("pass_outcome and fail_outcome must differ")
         return self
+
+    def label_of(self, outcome: str) -> str:
+        """The item in words; empty where the pick-list has none."""
+        return next((item.label for item in self.outcomes if item.code == outcome), "")
 
     def unmapped(self) -> tuple[str, ...]:
         """The chosen outcomes that HR's pick-list does not hold (any more)."""
@@ -426,3 +466,7 @@ class IntegrationSettings(_Settings):
     def keyless(self) -> bool:
         """Whether the LMS has no place for the id number."""
         return self.lms == "talentlms" and not self.people.key_field
+
+    def by_unit(self) -> bool:
+        """Whether results are read unit by unit, from a `domain.lms.UnitGateway`."""
+        return self.lms == "talentlms"

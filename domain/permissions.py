@@ -31,6 +31,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "drift:finding:read": _EVERYBODY,
     "people:person:read": _EVERYBODY,
     "enrolments:enrolment:read": _EVERYBODY,
+    "results:result:export": ("support", "operator", "integrator", "auditor", "admin"),
     # Names, addresses and what the LMS holds of people.
     "people:pii:read": _PEOPLE,
     "people:plan:preview": _PEOPLE,

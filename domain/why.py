@@ -243,8 +243,8 @@ def _of_placement(placement: PlacementFacts | None, now: datetime) -> list[Condi
         _placement_state(placement, now),
         *_last_failure(placement.trouble, placement.code),
     ]
-    if placement.completed:
-        conditions.append(Condition("result", placement.result or "completed, the result is not written yet"))
+    if placement.completed or placement.result:
+        conditions.append(Condition("result", placement.result or "completed, without a result so far"))
     return conditions
 
 

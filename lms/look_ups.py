@@ -1,14 +1,14 @@
-"""Who is in the LMS already: the look-ups that come before a plan. They only read."""
+"""Who is in the LMS already, and what they have completed: the look-ups that come before a decision. They only read."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from domain.accounts import WantedAccount
 from domain.addresses import email_key
 from domain.conditions import is_lms_id
-from domain.lms import LmsUser
+from domain.lms import Completion, LmsUser, Outcome, Pair, Standing, UnitGateway
 
 By = Literal["user_id", "external_key", "email", "username"]
 
@@ -28,6 +28,20 @@ class _Nobody:
 
 NOBODY: Users = _Nobody()
 """An LMS in which nobody is."""
+
+
+class Courses(Protocol):
+    """What reading results needs of an LMS, besides what a `domain.lms.UnitGateway` has where they are read by unit."""
+
+    def completions(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Completion | None]]:
+        """Date and grade of each pair; None when it is not complete."""
+
+
+def completed_of(
+    gateway: Courses, pairs: Sequence[Pair], *, by_unit: bool
+) -> Sequence[Outcome[Completion | None]] | Sequence[Outcome[Standing | None]]:
+    """What each pair has completed: the course, or its units; None when there is nothing to see."""
+    return cast("UnitGateway", gateway).standings(pairs) if by_unit else gateway.completions(pairs)
 
 
 def protected_ids(gateway: Users, protected: Sequence[str]) -> frozenset[str]:

@@ -1,9 +1,9 @@
 """A gateway that looks and never writes."""
 
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
-from domain.lms import LmsGateway, LmsUser
+from domain.lms import Completion, LmsGateway, LmsUser, Outcome, Pair, Standing, UnitGateway
 from lms.look_ups import By
 
 
@@ -13,7 +13,7 @@ class WriteRefused(RuntimeError):
 
 class ReadOnly:
     """
-    The look-ups of an LMS that planning needs.
+    The look-ups of an LMS that planning and comparing need.
 
     Whatever is not named here is refused, so that a method which the port gains cannot write by way of this one.
     """
@@ -24,6 +24,14 @@ class ReadOnly:
     def find_users(self, by: By, values: Sequence[str]) -> Sequence[LmsUser]:
         """As the port has it."""
         return self._gateway.find_users(by, values)
+
+    def completions(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Completion | None]]:
+        """As the port has it."""
+        return self._gateway.completions(pairs)
+
+    def standings(self, pairs: Sequence[Pair]) -> Sequence[Outcome[Standing | None]]:
+        """As `domain.lms.UnitGateway` has it."""
+        return cast("UnitGateway", self._gateway).standings(pairs)
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         def refuse(*_arguments: object, **_named: object) -> NoReturn:

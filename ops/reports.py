@@ -1,13 +1,13 @@
 """Reports over what came back from the LMS."""
 
 from db.configuration import integrations
-from db.console_views import ReportLine, ResultFilter, Views
+from db.console_views import ReportFilter, ReportLine, Views
 from db.pool import Pool, transaction
 from domain.integration import IntegrationSettings
 from ops.actions import Refused
 
 
-def result_report(pool: Pool, tenant: str | None, wanted: ResultFilter) -> list[ReportLine]:
+def result_report(pool: Pool, tenant: str | None, wanted: ReportFilter) -> list[ReportLine]:
     """
     Results counted by course, payroll or day (R10), of the integrations that have this report.
 

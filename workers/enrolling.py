@@ -8,6 +8,7 @@ from domain.enrolments import hindrance, merged
 from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError, UnknownOutcome
 from domain.lms import Done, Failed, LmsEnrolment, Pair
 from domain.recovery import Give, Retry
+from lms.look_ups import completed_of
 from runtime.crashpoints import crashpoint
 from workers.refusals import REFUSED_WAIT, concerns_this_call
 from workers.work import Work, concerns_site, wanted_of
@@ -32,16 +33,17 @@ class Enrolments:
 
     def last_look(self) -> None:
         """
-        Before an enrolment is suspended its completion is read, because afterwards the LMS shows none (section 12).
+        Before an enrolment ends its completion is read, because afterwards the LMS shows none (section 12), and because
+        nobody asks for it any more.
 
-        Where results are blocked for want of an outcome the suspension waits, so that none is lost (R27).
+        Where results are blocked for want of an outcome the end waits, so that none is lost (R27).
         """
         closing = [
             placement
             for account in self._work.open()
             for placement in self._work.placements[account.account_id]
             if placement.due
-            and placement.wanted.suspended
+            and placement.wanted.ended
             and placement.provisioned
             and not placement.completed
             and placement.lms_course_id is not None
@@ -54,7 +56,10 @@ class Enrolments:
                 self._put_off(placement)
             return
         pairs = [Pair(self._work.users[p.account_id], p.lms_course_id or "") for p in closing]
-        for placement, outcome in zip(closing, self._work.site.gateway.completions(pairs), strict=True):
+        by_unit = self._work.site.integration.settings.by_unit()
+        for placement, outcome in zip(
+            closing, completed_of(self._work.site.gateway, pairs, by_unit=by_unit), strict=True
+        ):
             if isinstance(outcome, Done):
                 if outcome.value is not None:
                     self._work.completions[placement.placement_id] = outcome.value
@@ -106,6 +111,8 @@ class Enrolments:
                 self._work.placement_ends[placement.placement_id] = PlacementEnd(placement, "not_wanted", code)
             elif code:
                 self._park_placement(placement, code, f"no course has the code {placement.course_code}")
+            elif placement.due and placement.wanted.ended and not placement.wanted.suspended:
+                self._hold_placement(placement)  # it is left as it is
             elif placement.due or placement.provisioned:
                 courses[placement.lms_course_id].append(placement)
         return {course_id: every for course_id, every in courses.items() if any(p.due for p in every)}

@@ -11,14 +11,7 @@ from db.accounts import Problem, WorkStore
 from db.pool import Db, Pool, transaction
 from db.results import Cursor, OpenPerson, ResultStore
 from db.sync_runs import SyncRuns
-from domain.errors import (
-    HoldIntegration,
-    LmsThrottled,
-    LmsUnavailable,
-    NeedsAttention,
-    ProvisioningError,
-    StoreUnavailable,
-)
+from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
 from domain.recovery import NOT_THIS_CALL
@@ -29,6 +22,8 @@ from workers.refusals import concerns_this_call
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import end_run, note_flow
+from workers.unit_poll import UnitReading, begin_units
+from workers.work import raise_for_site
 
 log = structlog.get_logger()
 
@@ -74,6 +69,7 @@ class _Poll:
         self._cursor = cursor
         self._run: Run | None = None
         self._tally = Tally()
+        self._units = UnitReading(site, pool, cursor, self._keep, lambda: self._tally)
 
     def run(self) -> None:
         """The pass under way goes on, or a new one begins, to its end or to the first trouble with the site."""
@@ -84,7 +80,7 @@ class _Poll:
         try:
             while run and not self._rules.stopping():
                 self._run = run
-                run = self._read_people(run) if run.plan == "people" else self._read_report(run)
+                run = self._read(run)
         except ProvisioningError as error:
             if isinstance(error, StoreUnavailable):
                 raise
@@ -97,7 +93,10 @@ class _Poll:
         """A new pass, for the run that somebody asked for, if one is open."""
         with transaction(self._pool) as db:
             asked = SyncRuns(db, self._integration.integration_id).under_way("results")
-        step = first_step(self._settings, full_at=self._cursor.full_at, now=self._cursor.now)
+            if self._integration.settings.by_unit():
+                step = begin_units(db, self._integration, self._cursor)
+            else:
+                step = first_step(self._settings, full_at=self._cursor.full_at, now=self._cursor.now)
         return step.model_copy(update={"sync_run": asked})
 
     def _blocked(self, run: Run | None) -> bool:
@@ -111,6 +110,12 @@ class _Poll:
             note_flow(db, self._integration.integration_id, "results", NeedsAttention("outcome_unmapped"))
             ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=PUT_OFF, run=run)
         return True
+
+    def _read(self, run: Run) -> Run | None:
+        """What is read next, recorded; None when the pass is over."""
+        if self._integration.settings.by_unit():
+            return self._units.read(run)
+        return self._read_people(run) if run.plan == "people" else self._read_report(run)
 
     # Reports
 
@@ -136,9 +141,11 @@ class _Poll:
 
     def _record_page(self, page: ReportPage, db: Db) -> tuple[int, int]:
         """Rows that speak of nobody we know, and results recorded."""
-        subjects = ResultStore(db, self._integration.integration_id).subjects_of(page.rows)
-        recorded = record_completions(db, self._integration, [(subject, row.completion) for row, subject in subjects])
-        matched = len({_row_key(row) for row, _ in subjects})
+        found = ResultStore(db, self._integration.integration_id).placements_of(page.rows)
+        recorded = record_completions(
+            db, self._integration, {placement_id: row.completion for row, placement_id in found}
+        )
+        matched = len({_row_key(row) for row, _ in found})
         self._tally.skip("of_nobody_we_know", len(page.rows) - matched)
         self._tally.skip("unchanged", max(0, matched - recorded))
         return len(page.rows) - matched, recorded
@@ -171,7 +178,7 @@ class _Poll:
             if isinstance(outcome, Done):
                 progress[person.user_id] = outcome.value
             else:
-                _raise_for_site(outcome)
+                raise_for_site(outcome.failure)
         return progress
 
     def _completions(self, pairs: Sequence[Pair]) -> dict[Pair, Completion]:
@@ -180,7 +187,7 @@ class _Poll:
         found = {}
         for pair, outcome in zip(pairs, self._site.gateway.completions(pairs), strict=True):
             if isinstance(outcome, Failed):
-                _raise_for_site(outcome)
+                raise_for_site(outcome.failure)
                 self._tally.fail(outcome.failure.code)
             elif outcome.value is not None:
                 found[pair] = outcome.value
@@ -197,12 +204,7 @@ class _Poll:
             for placement_id in placement_ids
         }
         self._note_courses(db, people, progress)
-        if not by_placement:
-            return 0
-        subjects = ResultStore(db, self._integration.integration_id).subjects(by_placement)
-        return record_completions(
-            db, self._integration, [(subject, by_placement[key]) for key, subject in subjects.items()]
-        )
+        return record_completions(db, self._integration, by_placement)
 
     def _note_courses(self, db: Db, people: Sequence[OpenPerson], progress: dict[str, Progress]) -> None:
         """Courses that can never complete are named, once per course, until they can (R75, R76)."""
@@ -325,12 +327,6 @@ class _Poll:
         WorkStore(db, self._integration.integration_id).open_failures(
             self._integration.tenant, [Problem("integration", subject, problem.code, problem.detail)]
         )
-
-
-def _raise_for_site(outcome: Failed) -> None:
-    """Trouble with one person or pair waits for the next poll; trouble with the site ends this one."""
-    if isinstance(outcome.failure, HoldIntegration | LmsUnavailable | LmsThrottled):
-        raise outcome.failure
 
 
 def _row_key(row: ReportRow) -> tuple[str, str]:

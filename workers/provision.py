@@ -17,7 +17,6 @@ from db.accounts import (
     WorkStore,
 )
 from db.pool import Db, Pool, transaction
-from db.results import ResultStore
 from domain.announcements import Announcement, contact_text, enrolment_provisioned
 from domain.errors import ProvisioningError, StoreUnavailable
 from domain.fields import STANDING_CODES
@@ -143,9 +142,8 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
 
 
 def _record_last_looks(db: Db, integration: Integration, batch: Batch, kept: set[int]) -> None:
-    subjects = ResultStore(db, integration.integration_id).subjects(batch.completions)
     ours = {p.placement_id for account_id in kept for p in batch.placements[account_id]}
-    record_completions(db, integration, [(s, batch.completions[key]) for key, s in subjects.items() if key in ours])
+    record_completions(db, integration, {key: shown for key, shown in batch.completions.items() if key in ours})
 
 
 def _is_kept(problem: Problem, batch: Batch, kept: set[int]) -> bool:

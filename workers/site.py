@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
+from typing import cast
 
 from db.accounts import Integration
-from domain.lms import LmsGateway
+from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
 from runtime.secrets import Secret
 from runtime.settings import Timing
@@ -43,6 +44,11 @@ class Site:
     gateway: LmsGateway
     meter: CallMeter
     preset_password: Secret | None
+
+    @property
+    def units(self) -> UnitGateway:
+        """The gateway, of an integration whose results are read by unit."""
+        return cast("UnitGateway", self.gateway)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from db.accounts import (
     AccountEnd,
@@ -18,9 +19,10 @@ from db.accounts import (
 )
 from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
-from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError
-from domain.lms import Completion, UserFields
+from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError, StoreUnavailable
+from domain.lms import Failed, Outcome, UserFields
 from domain.recovery import Decision, Give, Operation, Retry, decide
+from domain.unit_results import Shown
 from workers.links import record_links
 from workers.refusals import REFUSED_WAIT, Refusals
 from workers.site import Site, WorkRules
@@ -57,7 +59,7 @@ class Work:
         self.ends: dict[int, AccountEnd] = {}
         self.placement_ends: dict[int, PlacementEnd] = {}
         self.membership_ends: dict[int, MembershipEnd] = {}
-        self.completions: dict[int, Completion] = {}
+        self.completions: dict[int, Shown] = {}
         self.problems: list[Problem] = []
         self.entries: list[Entry] = []
         self.stop: ProvisioningError | None = None
@@ -150,3 +152,15 @@ def wanted_of(account: ClaimedAccount) -> WantedAccount:
 
 def concerns_site(failure: ProvisioningError) -> bool:
     return isinstance(failure, HoldIntegration | LmsUnavailable | LmsThrottled)
+
+
+def raise_for_site(failure: ProvisioningError) -> None:
+    """Trouble with one person, pair or course waits for the next time; trouble with the site or with ours ends this."""
+    if concerns_site(failure) or isinstance(failure, StoreUnavailable):
+        raise failure
+
+
+def site_trouble(outcomes: Iterable[Outcome[Any]]) -> ProvisioningError | None:
+    """What keeps us from asking this site any further, if anything does."""
+    failures = (outcome.failure for outcome in outcomes if isinstance(outcome, Failed))
+    return next((failure for failure in failures if concerns_site(failure)), None)

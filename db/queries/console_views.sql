@@ -49,16 +49,6 @@ select count(*) from sweep where done_at is null;
 select integration_id, outcome, count(*) from result
 where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2;
 
--- name: results
--- Results, the newest first.
-select r.tenant, i.name as integration, r.enrolment_key, r.employee_key, r.course_code, r.outcome, r.passed, r.grade,
-       r.completed_at, r.attempted_on, r.synced_at, r.result_id
-from result r join integration i using (integration_id)
-where (%(tenant)s::text is null or r.tenant = %(tenant)s)
-  and (%(integration)s::text is null or i.name = %(integration)s)
-  and (%(employee_key)s::text is null or r.employee_key = %(employee_key)s)
-order by r.synced_at desc, r.result_id limit %(most)s;
-
 -- name: provisioned
 -- When the LMS of an integration first held each enrolment.
 select enrolment_key, provisioned_at from placement

@@ -229,6 +229,8 @@ set account_id = excluded.account_id, course_code = excluded.course_code, wanted
     code = case when excluded.code is null or p.provisioned_at is not null then null else excluded.code end,
     due_at = case when p.provisioned_at is not null then now() else excluded.due_at end,
     lms_course_id = case when p.course_code = excluded.course_code then p.lms_course_id end,
+    completed = p.completed and p.course_code = excluded.course_code,
+    mark = case when p.course_code = excluded.course_code then p.mark end,
     revision = p.revision + 1, attempts = 0, first_attempt_at = null, changed_at = now()
 where (p.account_id, p.course_code, p.wanted) is distinct from (excluded.account_id, excluded.course_code, excluded.wanted)
    or (p.state = 'not_wanted' and p.code is distinct from excluded.code)

@@ -75,7 +75,9 @@ select p.enrolment_key, p.course_code, p.lms_course_id, p.state, p.code, e.data 
        p.provisioned_at, p.completed, r.outcome, f.code, f.detail, f.times, f.last_at
 from placement p
 join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
-left join result r on r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key and r.unit_code = ''
+left join lateral (select string_agg(ltrim(concat(r.unit_code, ' ', r.outcome)), ', ' order by r.unit_code) as outcome
+                   from result r
+                   where r.integration_id = p.integration_id and r.enrolment_key = p.enrolment_key) r on true
 left join lateral (select code, detail, times, last_at from failure
                    where subject_kind = 'placement' and subject_id = p.placement_id::text and resolved_at is null
                    order by last_at desc limit 1) f on true

@@ -5,8 +5,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from db.console_views import Views
-from db.pool import Pool, transaction
+from db.pool import Pool
 from ops import actions
 from ops.cli import (
     drift,
@@ -20,11 +19,12 @@ from ops.cli import (
     person,
     plan,
     report,
+    results,
     setup,
     status,
     sync,
 )
-from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
+from ops.cli.output import Exit, err, fail, out, printable, show_json, told
 from ops.cli.session import Reason, acting, opened
 from ops.operators import Operator
 from runtime.logs import configure_logs
@@ -37,6 +37,7 @@ app.add_typer(guard.app, name="guard")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(drift.app, name="drift")
+app.add_typer(results.app, name="results")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
@@ -108,44 +109,6 @@ def show_status(tenant: Tenant = None, as_json: Json = False) -> None:
     """Is it working, and if not, what do I do?"""
     with told(), opened("ops:status:read") as (_, pool):
         status.show(pool, tenant, as_json=as_json)
-
-
-@app.command()
-def results(
-    tenant: Tenant = None,
-    integration_name: Annotated[str | None, typer.Option("--integration", help="Only this integration.")] = None,
-    person: Annotated[str | None, typer.Option(help="Only this employee key.")] = None,
-    most: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many.")] = 100,
-    as_json: Json = False,
-) -> None:
-    """List results, the newest first."""
-    with told(), opened("results:result:read") as (_, pool), transaction(pool) as db:
-        lines = Views(db, tenant).results(integration=integration_name, employee_key=person, most=most)
-    if as_json:
-        show_json(lines)
-    else:
-        show_table(
-            ("enrolment", "employee", "course", "outcome", "grade", "completed", "attempted on", "integration"),
-            [
-                (
-                    r.enrolment_key,
-                    r.employee_key,
-                    r.course_code,
-                    r.outcome,
-                    r.grade,
-                    _minute(r.completed_at),
-                    r.attempted_on,
-                    r.integration,
-                )
-                for r in lines
-            ],
-        )
-    if not lines:
-        raise typer.Exit(Exit.NOTHING)
-
-
-def _minute(instant: object) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
 
 
 if __name__ == "__main__":

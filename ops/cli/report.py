@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from db.console_views import CountedBy, ResultFilter
+from db.console_views import CountedBy, ReportFilter
 from ops.cli.output import Exit, show_json, show_table, told
 from ops.cli.session import opened
 from ops.reports import result_report
@@ -24,7 +24,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Count results by course, payroll or date, where the client has that report."""
-    wanted = ResultFilter(by, integration, course, payroll, since and since.date(), until and until.date())
+    wanted = ReportFilter(by, integration, course, payroll, since and since.date(), until and until.date())
     with told(), opened("results:result:read") as (_, pool):
         lines = result_report(pool, tenant, wanted)
     if as_json:

@@ -45,6 +45,9 @@ def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
         return printable(
             f"{sum(f.count for f in overview.failures)} failures need a person. {describe(first.code).fix}"
         )
+    drift = sum(counts.drift for counts in overview.integrations.values())
+    if drift:
+        return f"Working. {drift} changes made at the LMS wait for a decision: `matricula drift list`."
     return "Working."
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from db.console_views import Overview, Views
 from db.pool import Pool, open_pool, transaction
+from db.result_views import ResultFilter, ResultViews
 from domain.integration import IntegrationSettings
 from ops import actions
 from ops.cli.output import err, told
@@ -116,7 +117,7 @@ def _at_place(
     with transaction(pool) as db:
         views = Views(db, TENANT)
         provisioned = views.provisioned(integration_id)
-        results = views.results(integration=place.name, employee_key=None, most=100_000)
+        results = ResultViews(db).results(ResultFilter(TENANT, place.name), 100_000)
     return AtPlace(
         name=place.name,
         expected=load(FEED, place.rules, AFTERWARDS),

@@ -4,7 +4,8 @@ import statistics
 from dataclasses import dataclass
 from datetime import date
 
-from db.console_views import IntegrationCounts, Overview, ResultLine
+from db.console_views import IntegrationCounts, Overview
+from db.result_views import ResultLine
 from domain.failure_catalogue import describe
 from ops.actions import Published
 from ops.cli.output import err, out, show_table

@@ -97,6 +97,7 @@ def test_titles_tell_failures_apart() -> None:
         ("R70 no data: wrong URL", "wrong_url", "HR configuration", "another site"),
         ("R71 no courses", "course_not_found", "LMS", "No course"),
         ("R72 no users: payroll", "payroll_not_selected", "HR configuration", "selected payrolls"),
+        ("R72 no users: nobody in it", "payroll_empty", "HR data", "no employee"),
         ("R73 no users: no e-mail", "email_missing", "HR data", "addresses"),
         ("R73 no users: no id", "identity_missing", "HR data", "id or passport number"),
         ("R74 no results: cron", "completion_task_late", "LMS", "cron"),

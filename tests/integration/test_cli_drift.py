@@ -263,6 +263,7 @@ def test_somebody_with_work_under_way_is_not_put_back_meanwhile(bench: Workbench
 def test_the_status_counts_what_waits_for_a_decision(bench: Workbench, site: MoodleSite, cli: Cli) -> None:
     change_user(site, user_id(bench), lastname="Own", email="own@example.org")
     look(bench)
-    environment = cli._environment
-    told = CliRunner().invoke(app, ("status", "--json"), env=environment)
+    told = CliRunner().invoke(app, ("status", "--json"), env=cli._environment)
     assert json.loads(told.stdout)["integrations"][0]["drift"] == 2
+    shown = CliRunner().invoke(app, ("status",), env=cli._environment)
+    assert shown.stdout.startswith("Working. 2 changes made at the LMS wait for a decision")

@@ -15,19 +15,18 @@ from simulators.server import serve
 from simulators.talentlms import TalentSite, talent_site
 from tests.integration.test_checkup import Checked
 from tests.integration.test_configuration import PRIVATE
-from tests.support.builders import MOODLE, TENANT
-from tests.support.workbench import TOKEN
+from tests.support.builders import BY_CODE, MOODLE, TENANT
 
 
 @pytest.fixture
 def site() -> TalentSite:
-    return talent_site(key=TOKEN)
+    return talent_site()
 
 
 @pytest.fixture
 def bench(pool: Pool, site: TalentSite) -> Iterator[Checked]:
     with serve(site) as url, Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
-        made = Checked(pool, site, lms="talentlms", url=url, people={"key_field": "custom_field_1"})
+        made = Checked(pool, site, lms="talentlms", enrolments=BY_CODE, url=url, people={"key_field": "custom_field_1"})
         made.gateways = gateways
         with transaction(pool) as db:
             CheckStore(db, made.integration_id).pin(Identity(url, ""))

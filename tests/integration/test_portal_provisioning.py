@@ -7,7 +7,7 @@ import pytest
 from db.pool import Pool
 from simulators.faults import Fault
 from simulators.talentlms import TalentLearners, TalentSite, add_user, talent_site
-from tests.support.builders import enrolled, hired, hires, terminated, updated, withdrawn
+from tests.support.builders import BY_CODE, enrolled, hired, hires, terminated, updated, withdrawn
 from tests.support.workbench import Workbench
 
 COURSES = [{"id": 2, "name": "Fire safety", "code": "C-FIRE"}, {"id": 3, "name": "Labour law", "code": "C-LAW"}]
@@ -32,7 +32,7 @@ def settled(bench: Workbench) -> None:
 @pytest.mark.parametrize("people", [KEY, {}], ids=["with a place for the key", "without"])
 def test_hires_are_made_and_enrolled_once_and_leavers_shut_out(pool: Pool, site: TalentSite, people: Any) -> None:
     """R55, I3, I4: with a place for our key or without."""
-    bench = Workbench(pool, site, lms="talentlms", people=people)
+    bench = Workbench(pool, site, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, people=people)
     bench.done(*hires(5))
     settled(bench)
     assert (effects(site, "user created"), effects(site, "enrolled")) == (5, 5)
@@ -52,7 +52,7 @@ def test_a_portal_holds_each_person_once_whatever_was_heard_of_the_signup(
 ) -> None:
     """8.15, D5, D8, D14, I3: looked up before anything is sent again."""
     site.faults.add(Fault("usersignup", nth=1, commit="before", **fault))
-    bench = Workbench(pool, site, lms="talentlms", people=people)
+    bench = Workbench(pool, site, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, people=people)
     bench.tell(*hires(3))
     for _ in range(8):
         bench.provision()
@@ -65,7 +65,7 @@ def test_whoever_is_there_is_linked_and_an_administrator_never(pool: Pool, site:
     """S15, R141."""
     add_user(site, login="old", email="noor1@example.org")
     add_user(site, login="boss", email="noor2@example.org", user_type="SuperAdmin")
-    bench = Workbench(pool, site, lms="talentlms", people=KEY)
+    bench = Workbench(pool, site, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, people=KEY)
     bench.done(hired("E-1"), hired("E-2"), hired("E-3"))
     assert bench.failures() == [("account", "protected_account")]
     assert effects(site, "user created") == 1
@@ -75,7 +75,7 @@ def test_a_person_deleted_in_the_portal_is_parked_and_nobody_else(pool: Pool, si
     """R141, 8.14: restored, the person goes on."""
     add_user(site, login="old", email="noor1@example.org")
     TalentLearners(site).delete("old")
-    bench = Workbench(pool, site, lms="talentlms", people=KEY)
+    bench = Workbench(pool, site, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, people=KEY)
     bench.done(*hires(2))
     assert bench.failures() == [("account", "user_soft_deleted")]
     assert effects(site, "user created") == 1
@@ -85,7 +85,7 @@ def test_newcomers_of_a_portal_that_confirms_addresses_can_sign_in_at_once(pool:
     """8.19."""
     site = talent_site(courses=COURSES)
     site.settings = type(site.settings)(verification=True)
-    bench = Workbench(pool, site, lms="talentlms", people=KEY)
+    bench = Workbench(pool, site, lms="talentlms", enrolments=BY_CODE | {"when_ended": "remove"}, people=KEY)
     bench.done(hired(), enrolled())
     settled(bench)
     assert [user.status == "active" for user in site.state.users.values()] == [True, True]

@@ -9,7 +9,7 @@ import pytest
 
 from db.pool import Pool
 from simulators.faults import Fault
-from simulators.talentlms import TalentSite, add_user, talent_site
+from simulators.talentlms import TalentLearners, TalentSite, add_user, talent_site
 from tests.support.builders import Event, changed, course, enrolled, event, hired, updated, withdrawn
 from tests.support.workbench import Workbench
 
@@ -385,6 +385,20 @@ def test_a_withdrawal_leaves_or_takes_away_as_chosen(pool: Pool, when_ended: str
     bench.done(withdrawn())
 
     assert done(site) == ["user created", "enrolled", *effects]
+
+
+@pytest.mark.parametrize("when_ended", ["leave", "remove"])
+def test_before_a_withdrawal_takes_effect_results_are_read_once_more(pool: Pool, when_ended: str) -> None:
+    """R133, R147: afterwards the enrolment is out of the result scope, whether it was left there or not."""
+    site = portal()
+    bench = bench_on(pool, site, enrolments={"when_ended": when_ended})
+    bench.done(fire(units=[{"code": "FIREU1", "kind": "unit"}]), hired(), enrolled())
+    user = site.ledger.effects("enrolled")[0]["user"]
+    unit = next(unit for unit in site.state.courses[126].units if unit.name.startswith("FIREU1"))
+    TalentLearners(site).complete_unit(user, 126, unit.id)
+    bench.done(withdrawn())
+
+    assert [(row["unit_code"], row["outcome"]) for row in bench.results()] == [("FIREU1", "C")]
 
 
 def test_a_leaver_is_deactivated_and_comes_back_to_the_same_account(pool: Pool) -> None:

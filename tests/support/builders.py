@@ -18,6 +18,11 @@ COURSES = (
     {"id": 4, "shortname": "TALK", "fullname": "Free talk", "idnumber": "C-TALK", "completion": "none"},
 )
 
+BY_CODE = {
+    "conditions": ["booking_confirmed", "enrolment_active", "enrolment_exported", "export_due", "not_provisioned"]
+}
+"""For a portal whose courses are found by their code, where HR says nothing of their numbers."""
+
 Event = dict[str, Any]
 
 

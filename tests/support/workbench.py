@@ -57,7 +57,7 @@ PASS_TIME = """
                        first_attempt_at = first_attempt_at - %(d)s;
     update placement set due_at = due_at - %(d)s, first_attempt_at = first_attempt_at - %(d)s,
                          group_due_at = group_due_at - %(d)s, group_first_at = group_first_at - %(d)s,
-                         finished_since = finished_since - %(d)s;
+                         finished_since = finished_since - %(d)s, read_at = read_at - %(d)s;
     update integration set resume_at = resume_at - %(d)s, courses_seen_at = courses_seen_at - %(d)s,
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update operation_hold set probe_at = probe_at - %(d)s;
@@ -65,7 +65,8 @@ PASS_TIME = """
     update sweep set due_at = due_at - %(d)s;
     update scan set due_at = due_at - %(d)s, hour_began_at = hour_began_at - %(d)s;
     update account set changed_at = changed_at - %(d)s;
-    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s
+    update poll_cursor set due_at = due_at - %(d)s, lease_until = lease_until - %(d)s, full_at = full_at - %(d)s,
+                           regraded_at = regraded_at - %(d)s, polled_at = polled_at - %(d)s
 """
 
 
@@ -123,8 +124,9 @@ class Workbench:
         """
         Another integration of the tenant, on its own LMS.
         """
+        token = Secret(API_KEY if isinstance(lms, TalentSite) else TOKEN)
         with transaction(self.pool) as db:
-            found = configuration.add_integration(db, TENANT, wanted, Secret(TOKEN), self._password, keys=KEYS)
+            found = configuration.add_integration(db, TENANT, wanted, token, self._password, keys=KEYS)
         self._meters[found] = CallMeter()
         self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
         if active:

@@ -2,9 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -13,28 +11,9 @@ from hypothesis import strategies as st
 from domain.announcements import account_linked, enrolment_provisioned, result_recorded
 from domain.integration import Results
 from domain.lms import Completion
-from domain.results import Held, Result, decide_result, stable_id
+from domain.results import Current, Found, stable_id
+from tests.unit.domain.decisions import TODAY, as_current, completion, current, decided, recorded
 from tests.unit.domain.values import NOON, results
-
-TODAY = date(2026, 6, 3)
-
-
-def completion(at: datetime | None = NOON, grade: str | None = None) -> Completion:
-    return Completion(at, None if grade is None else Decimal(grade), {"source": "report"})
-
-
-def decided(
-    found: Completion, settings: Results | None = None, held: Held | None = None, **other: Any
-) -> Result | None:
-    given_: dict[str, Any] = {"integration_id": 1, "enrolment_key": "EN-1", "today": TODAY} | other
-    return decide_result(completion=found, settings=settings or results(), held=held, **given_)
-
-
-def recorded(found: Completion, settings: Results | None = None, held: Held | None = None, **other: Any) -> Result:
-    result = decided(found, settings, held, **other)
-    assert result is not None
-    return result
-
 
 COMPLETIONS = st.builds(
     completion,
@@ -68,7 +47,7 @@ def test_with_a_pass_grade_the_grade_decides(grade: str, outcome: str) -> None:
     result = recorded(completion(grade=grade), results(pass_grade=50))
 
     assert (result.outcome, result.passed) == (outcome, outcome == "C")
-    assert result.evidence == {"source": "report", "rule": "completion and grade"}
+    assert (result.evidence["source"], result.evidence["rule"]) == ("report", "completion and grade")
 
 
 def test_two_integrations_may_use_different_items() -> None:
@@ -83,7 +62,7 @@ def test_the_same_completion_twice_is_one_result(found: Completion, settings: Re
     """I5, R150: the second poll finds nothing new."""
     first = recorded(found, settings)
 
-    assert decided(found, settings, Held(first.outcome, first.completed_at, "event-0")) is None
+    assert decided(found, settings, as_current(first)) is None
 
 
 def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> None:
@@ -91,7 +70,7 @@ def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> N
     exact = completion(NOON + timedelta(seconds=37))
     first = recorded(exact)
 
-    assert decided(completion(NOON), held=Held(first.outcome, first.completed_at, "event-0")) is None
+    assert decided(completion(NOON), held=as_current(first)) is None
     assert recorded(completion(NOON)).event_id == first.event_id
 
 
@@ -99,22 +78,34 @@ def test_the_same_completion_read_in_minutes_and_in_seconds_is_one_result() -> N
     ("held", "kind"),
     [
         (None, "recorded"),
-        (Held("C", NOON - timedelta(days=1), "event-0"), "corrected"),
-        (Held("C", None, "event-0"), "corrected"),
-        (Held("NYC", NOON, "event-0"), "corrected"),
+        (current(completed_at=NOON - timedelta(days=1)), "corrected"),
+        (current(completed_at=None), "corrected"),
+        (current("NYC", grade="40"), "corrected"),
     ],
 )
-def test_another_date_or_outcome_corrects_the_result(held: Held | None, kind: str) -> None:
-    """R150, G5."""
-    assert recorded(completion(), held=held).kind == kind
+def test_another_date_or_outcome_corrects_the_result(held: Current | None, kind: str) -> None:
+    """R150, G5: and a correction names the event that it corrects."""
+    result = recorded(completion(), held=held)
+
+    assert (result.kind, result.corrects) == (kind, held and "event-0")
 
 
 def test_a_grade_that_changes_no_outcome_corrects_nothing() -> None:
     """G6."""
     settings = results(pass_grade=50)
 
-    assert decided(completion(grade="80"), settings, Held("C", NOON, "event-0")) is None
-    assert recorded(completion(grade="40"), settings, Held("C", NOON, "event-0")).outcome == "NYC"
+    assert decided(completion(grade="80"), settings, current(grade="60")) is None
+    assert recorded(completion(grade="40"), settings, current(grade="60")).outcome == "NYC"
+
+
+@pytest.mark.parametrize("attempts", ["first", "latest", "best"])
+@pytest.mark.parametrize(("before", "after"), [("NYC", 30), ("C", 50)])
+def test_a_new_rule_does_not_rewrite_the_past(attempts: str, before: str, after: int) -> None:
+    """G7: the same completion with the same grade stays what it was, whether it would pass now or fail."""
+    chosen = results(pass_grade=after, attempts=attempts)
+
+    assert decided(completion(grade="40"), chosen, current(before, grade="40")) is None
+    assert decided(completion(grade="40"), chosen) is not None
 
 
 @given(found=COMPLETIONS, settings=SETTINGS)
@@ -134,10 +125,17 @@ def test_ids_tell_integrations_enrolments_dates_and_outcomes_apart() -> None:
         recorded(completion(NOON + timedelta(minutes=1))),
         recorded(completion(None)),
         recorded(completion(grade="1"), results(pass_grade=2)),
+        recorded(Found(completion(), "U1")),
+        recorded(Found(completion(), "U2")),
     ]
 
-    assert len({result.event_id for result in different}) == 6
-    assert len({result.result_id for result in different}) == 3
+    assert len({result.event_id for result in different}) == 8
+    assert len({result.result_id for result in different}) == 5
+
+
+def test_a_code_written_otherwise_is_the_same_unit() -> None:
+    """R148, I5: HR correcting its spelling makes no second result."""
+    assert recorded(Found(completion(), "icta1")).result_id == recorded(Found(completion(), "ICTA1")).result_id
 
 
 def test_parts_of_an_id_cannot_run_into_each_other() -> None:
@@ -162,7 +160,7 @@ def test_the_integrations_time_zone_decides_the_day_of_attempt() -> None:
     """R59, R60: late in the evening is tomorrow further east."""
     late = completion(datetime(2026, 6, 1, 22, 30, tzinfo=UTC))
 
-    result = recorded(late, results(attempted_on="completion"), zone=ZoneInfo("Europe/Amsterdam"))
+    result = recorded(late, results(attempted_on="completion"), zone="Europe/Amsterdam")
 
     assert result.attempted_on == date(2026, 6, 2)
 
@@ -204,6 +202,7 @@ def test_a_result_is_announced_with_all_that_hr_needs() -> None:
     assert event["data"]["grade"] == "88.50"
     assert event["data"]["completed_at"] == "2026-06-01T12:00:00+00:00"
     assert (event["data"]["attempted_on"], event["data"]["synced_at"]) == ("2026-06-03", "2026-06-01T12:00:00+00:00")
+    assert (event["data"]["unit_code"], event["data"]["corrects"]) == (None, None)
 
 
 def test_what_is_told_again_has_the_same_id_and_another_thing_has_another() -> None:
@@ -240,8 +239,8 @@ def test_a_correction_back_to_the_first_outcome_is_told_too() -> None:
     """G6, I5: competent, not yet, competent again on the same day are three announcements."""
     settings = results(pass_grade="50")
     first = recorded(completion(grade="80"), settings)
-    second = recorded(completion(grade="40"), settings, Held(first.outcome, first.completed_at, first.event_id))
-    third = recorded(completion(grade="80"), settings, Held(second.outcome, second.completed_at, second.event_id))
+    second = recorded(completion(grade="40"), settings, as_current(first))
+    third = recorded(completion(grade="80"), settings, as_current(second))
 
     assert [first.outcome, second.outcome, third.outcome] == ["C", "NYC", "C"]
     assert len({first.event_id, second.event_id, third.event_id}) == 3
