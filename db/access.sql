@@ -64,6 +64,9 @@ $$;
 grant delete on integration_check, operation_hold to matricula_worker, matricula_console;
 grant usage on sequence lease_token to matricula_worker;
 
+revoke execute on function token_holder from public;
+grant execute on function token_holder to matricula_console;
+
 grant select, insert, update on inbox to matricula_ingest;
 grant insert on failure to matricula_ingest;
 

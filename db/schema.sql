@@ -558,15 +558,15 @@ create table lms_calls (                             -- cost is counted in LMS c
 
 -- Access ------------------------------------------------------------------------------------------------------
 
-create table operator (                              -- who may act through the API
+create table operator (                              -- who may act for a tenant through the API
     operator_id  bigint generated always as identity primary key,
-    tenant       text references tenant,             -- null: for every tenant
+    tenant       text not null references tenant,
     name         text not null check (name ~ '^[^[:cntrl:]]{1,100}$'),
     role         text not null check (role in ('viewer', 'support', 'operator', 'integrator', 'auditor', 'admin')),
     added_at     timestamptz not null default now(),
     removed_at   timestamptz
 );
-create unique index operator_name on operator (coalesce(tenant, ''), name) where removed_at is null;
+create unique index operator_name on operator (tenant, name) where removed_at is null;
 
 create table api_token (
     token_id      text primary key,

@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from db.pool import Pool
 from ops import actions
 from ops.cli import (
+    access,
+    audit,
     drift,
     enrolments,
     fields,
@@ -36,6 +38,9 @@ app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+app.add_typer(access.operator, name="operator")
+app.add_typer(access.token, name="token")
 app.add_typer(drift.app, name="drift")
 app.add_typer(results.app, name="results")
 app.command()(plan.plan)

@@ -7,7 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from db.pool import Pool, open_pool
+from db.pool import OfTenant, Pool, open_pool
+from ops.access import authenticated
 from ops.operators import Operator
 from runtime.settings import Settings, read_settings
 
@@ -27,7 +28,16 @@ def opened(permission: str) -> Iterator[tuple[Settings, Pool]]:
 
 @contextmanager
 def acting(reason: str = "", *, dry_run: bool = False) -> Iterator[tuple[Settings, Pool, Operator]]:
-    """Settings, a pool and who acts, for a command that does something; the acts check what that person may do."""
+    """
+    Settings, a pool and who acts, for a command that does something; the acts check what that person may do.
+
+    With MATRICULA_API_TOKEN it is the token's operator, who sees one tenant; without, the user of this machine.
+    """
     settings = read_settings(os.environ)
-    with open_pool(settings.database_url, name="cli", max_size=2) as pool:
-        yield settings, pool, Operator.at_the_machine().because(reason, dry_run=dry_run)
+    token = os.environ.get("MATRICULA_API_TOKEN", "")
+    with open_pool(settings.database_url, name="cli", role="console" if token else None, max_size=2) as pool:
+        if token:
+            by, _ = authenticated(pool, token, "cli")
+            yield settings, OfTenant(pool, by.tenant or ""), by.because(reason, dry_run=dry_run)
+        else:
+            yield settings, pool, Operator.at_the_machine().because(reason, dry_run=dry_run)

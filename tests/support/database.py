@@ -12,6 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from db.pool import Pool, transaction
+
 SCHEMA = [Path(__file__).parents[2] / "db" / name for name in ("schema.sql", "access.sql")]
 
 
@@ -51,3 +53,15 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
 def _execute(url: str, statement: LiteralString, *names: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def dumped(pool: Pool) -> str:
+    """
+    Every row of every table as text.
+    """
+    with transaction(pool) as db:
+        tables = db.execute(
+            "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        rows = sql.SQL("select coalesce(string_agg(t::text, ' '), '') from {} t")
+        return " ".join(str(db.execute(rows.format(sql.Identifier(name))).fetchone()) for (name,) in tables)
