@@ -262,6 +262,10 @@ create table sweep (                                 -- people to look at again,
 );
 create index sweep_due on sweep (tenant, sweep_id) where done_at is null;
 
+-- To look for an address without writing it. Immutable in truth, because our databases are in UTF-8.
+create function email_hash(email_key text) returns bytea language sql immutable strict parallel safe as
+$$ select sha256(convert_to(email_key, 'UTF8')) $$;
+
 -- Wanted and real ---------------------------------------------------------------------------------------------
 
 create table account (                               -- one person in one integration: the unit of claiming
@@ -275,6 +279,7 @@ create table account (                               -- one person in one integr
     applied           jsonb,                         -- the fields as last written, or as found before that
     external_key      text,                          -- of the wanted account, for look-ups and collisions
     email_key         text,
+    email_sha256      bytea generated always as (email_hash(email_key)) stored,  -- to look for it without writing it
     username          text,                          -- reserved before it is used
     settings_version  integer not null,
     revision          integer not null default 1,    -- grows with every change of what is wanted
@@ -306,6 +311,7 @@ create unique index account_username on account (integration_id, username) where
 create unique index account_lms_user on account (integration_id, lms_user_id) where lms_user_id is not null;
 create index account_due on account (integration_id, starts, urgency, due_at) where due_at is not null;
 create index account_by_email on account (integration_id, email_key);
+create index account_by_email_hash on account (email_sha256);
 create index account_by_external_key on account (integration_id, external_key);
 create index account_scan on account (integration_id, account_id) where at_rest;
 create index account_in_run on account (sync_run) where sync_run is not null;

@@ -22,6 +22,7 @@ _EITHER: tuple[Role, ...] = ("operator", "integrator", "admin")
 
 PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     # Looking: employee keys, never names or addresses.
+    "access:self:read": _EVERYBODY,
     "ops:status:read": _EVERYBODY,
     "integrations:integration:read": _EVERYBODY,
     "results:result:read": _EVERYBODY,

@@ -14,6 +14,7 @@ from domain.integration import IntegrationSettings
 from lms.addresses import check_url
 from ops import selfcheck
 from ops.operators import Operator, audited, deed
+from ops.publishing import PUBLISH
 from ops.recording import record_state
 from producers.broker import connect, declare, drop
 from producers.feeds import BadLine, GoodLine, read_feed
@@ -22,7 +23,6 @@ from runtime.secrets import Secret
 from runtime.settings import Settings
 
 INIT = "ops:installation:init"
-PUBLISH = "events:event:publish"
 ADD = "integrations:integration:add"
 ENABLE = "integrations:integration:enable"
 SET_TOKEN = "integrations:token:set"  # noqa: S105 - a permission
@@ -65,7 +65,7 @@ def publish_feed(
     path: str, settings: Settings, pool: Pool, *, by: Operator, on_line: Callable[[int], None] = lambda _: None
 ) -> Published:
     """Every good line of the file is with the broker, or counted by what became of it; bad lines are named."""
-    by.check(PUBLISH, None)
+    by.check(PUBLISH, by.tenant)
     done = Published()
 
     def good_lines() -> Iterator[GoodLine]:
@@ -73,6 +73,8 @@ def publish_feed(
             on_line(line.number)
             if isinstance(line, BadLine):
                 done.bad_lines.append(line)
+            elif by.tenant not in (None, line.tenant):
+                done.bad_lines.append(BadLine(line.number, "tenant", f"is not {by.tenant}, for which {by.name} acts"))
             else:
                 yield line
 
@@ -85,7 +87,7 @@ def publish_feed(
         done.problem = publisher.problem
     counts = {"confirmed": done.confirmed, "bad lines": len(done.bad_lines), **done.unconfirmed}
     with transaction(pool) as db:
-        audited(db, by, PUBLISH, "events/feed", tenant=None, after=counts)
+        audited(db, by, PUBLISH, "events/feed", tenant=by.tenant, after=counts)
     return done
 
 
@@ -131,6 +133,34 @@ def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRo
         raise NotFound(f"several tenants have an integration called {name}; add --tenant")
     names = ", ".join(row.name for row in known) or "none yet; see `matricula integration add --help`"
     raise NotFound(f"no integration is called {name}; there is: {names}")
+
+
+def integration_of(pool: Pool, integration_id: int) -> IntegrationRow:
+    """
+    Raises:
+        NotFound: There is no such integration.
+    """
+    with transaction(pool) as db:
+        found = configuration.integrations(db, integration_id=integration_id)
+    if not found:
+        raise NotFound(f"there is no integration {integration_id}")
+    return found[0]
+
+
+def public(row: IntegrationRow) -> dict[str, object]:
+    """What may be told of an integration; its secrets are no part of it."""
+    return {
+        "integration_id": row.integration_id,
+        "tenant": row.tenant,
+        "name": row.name,
+        "url": row.url,
+        "state": row.state,
+        "hold_code": row.hold_code,
+        "hold_detail": row.hold_detail,
+        "held_since": row.held_since,
+        "settings_version": row.settings_version,
+        "settings": row.settings,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from db.configuration import IntegrationRow, integrations
 from db.findings import FindingRow, FindingStore, findings
@@ -13,7 +13,10 @@ from db.sync_runs import Asked
 from domain.drift import EXTERNAL_KEY, WHOLE
 from ops.actions import NotFound, Refused
 from ops.operators import Operator, audited, deed
+from ops.people import PII
 from ops.syncing import sync_now
+
+READ = "drift:finding:read"
 
 Decision = Literal["accepted", "put_back"]
 
@@ -30,6 +33,14 @@ class Decisions:
 
     done: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+
+
+def listed(pool: Pool, tenant: str | None, *, by: Operator, **chosen: Any) -> list[FindingRow]:
+    """Findings, see `db.findings.findings`; what stands in profiles only for those who may see it (S16)."""
+    by.check(READ, by.tenant)
+    with transaction(pool) as db:
+        found = findings(db, tenant, **chosen)
+    return found if by.may(PII, by.tenant) else [row.masked() for row in found]
 
 
 def scan_now(pool: Pool, integration: IntegrationRow, *, by: Operator) -> list[Asked]:

@@ -60,6 +60,20 @@ class SetExport:
     unchanged: Sequence[str]
 
 
+def find_line(pool: Pool, enrolment_key: str, tenant: str | None) -> EnrolmentLine:
+    """
+    Raises:
+        NotFound: None, or more than one client company, knows the key.
+    """
+    with transaction(pool) as db:
+        found = EnrolmentViews(db, tenant).lines(Chosen(keys=[enrolment_key]), MOST)
+    if not found:
+        raise NotFound(f"HR has told of no enrolment with the key {enrolment_key}")
+    if len({line.tenant for line in found}) > 1:
+        raise NotFound(f"several client companies know the enrolment {enrolment_key}; add --tenant")
+    return found[0]
+
+
 def show(pool: Pool, line: EnrolmentLine) -> Shown:
     """Everything about one enrolment."""
     subject = Subject(line.tenant, line.employee_key, line.enrolment_key)

@@ -172,7 +172,9 @@ def _check_new_place(
         raise NotReady(findings.checks)
 
 
-def begin(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> tuple[Enabled, str]:
+def begin(
+    pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator, cost_confirmed: bool
+) -> tuple[Enabled, str]:
     """
     The integration is enabled, its LMS's fields are known (R28), and its client is welcomed, once each time (R83).
 
@@ -181,7 +183,11 @@ def begin(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Op
 
     Raises:
         NotReady: The self-check failed; nothing changed.
+        Refused: It costs something, and nobody said that they know (R177).
     """
+    cost = IntegrationSettings.model_validate(integration.settings).monthly_cost
+    if cost and not cost_confirmed and integration.state not in ("active", "quarantined"):
+        raise Refused(f"{integration.name} costs {cost} a month from now on: confirm it")
     done = enable(pool, settings, integration, by=by)
     if by.dry_run:
         return done, ""

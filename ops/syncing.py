@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from db.catalogue import CatalogueStore, CourseLine
 from db.configuration import IntegrationRow
@@ -49,11 +50,37 @@ def sync_now(
 
 
 def runs_of(
-    pool: Pool, integration: IntegrationRow, run_ids: Sequence[int] | None = None, *, most: int = 100
+    pool: Pool,
+    integration: IntegrationRow,
+    run_ids: Sequence[int] | None = None,
+    *,
+    before: int | None = None,
+    most: int = 100,
 ) -> list[RunRow]:
-    """These runs of the integration, or its last ones; the newest first."""
+    """These runs of the integration, or its last ones, or those before one; the newest first."""
     with transaction(pool) as db:
-        return SyncRuns(db, integration.integration_id).rows(run_ids, most=most)
+        return SyncRuns(db, integration.integration_id).rows(run_ids, before=before, most=most)
+
+
+def public_run(run: RunRow) -> dict[str, Any]:
+    """The run as JSON has it."""
+    return {
+        "run_id": run.run_id,
+        "integration": run.integration,
+        "tenant": run.tenant,
+        "flow": run.flow,
+        "state": run.state,
+        "asked_by": run.asked_by,
+        "enrolments": run.enrolments,
+        "expected": run.expected,
+        "counts": run.counts,
+        "reasons": run.reasons,
+        "calls": run.calls,
+        "code": run.code,
+        "started_at": run.started_at,
+        "done_at": run.done_at,
+        "took_s": round(run.took.total_seconds(), 3),
+    }
 
 
 def courses_of(pool: Pool, integration: IntegrationRow) -> list[CourseLine]:

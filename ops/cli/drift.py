@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from db.findings import FindingRow, findings
-from db.pool import transaction
+from db.findings import FindingRow
 from domain.drift import ADVICE, KINDS
 from ops import actions, drift
 from ops.cli import runs
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
-from ops.cli.session import Acting, DryRun, Reason, acting, opened
+from ops.cli.session import Acting, DryRun, Reason, acting
 from ops.drift import Decision
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -55,10 +54,9 @@ def list_(
     chosen = next((one for one in KINDS if one == kind), None)
     if kind and chosen is None:
         raise typer.BadParameter(f"a kind is one of {', '.join(KINDS)}", param_hint="--kind")
-    with told(), opened("drift:finding:read") as (_, pool), transaction(pool) as db:
-        found = findings(
-            db, tenant, integration=integration, employee_key=person, kind=chosen, open_only=not all_, most=most
-        )
+    wanted = {"integration": integration, "employee_key": person, "kind": chosen, "open_only": not all_, "most": most}
+    with told(), acting() as (_, pool, by):
+        found = drift.listed(pool, tenant, by=by, **wanted)
     if as_json:
         show_json(found)
     else:

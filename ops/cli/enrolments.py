@@ -49,7 +49,7 @@ def list_(
 def show(key: Key, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show one enrolment: export settings, every condition, each provisioning, and the results fetched."""
     with told(), opened("enrolments:enrolment:read") as (_, pool):
-        found = enrolments.show(pool, _line(pool, key, tenant))
+        found = enrolments.show(pool, enrolments.find_line(pool, key, tenant))
     if as_json:
         show_json(found)
         return
@@ -152,16 +152,6 @@ def forget(
         show_json({"enrolment_key": key, "employee_key": employee_key})
     else:
         out.print(printable(f"{key} of {employee_key} is provisioned anew in {integration}"))
-
-
-def _line(pool: Pool, key: str, tenant: str | None) -> EnrolmentLine:
-    with transaction(pool) as db:
-        found = EnrolmentViews(db, tenant).lines(Chosen(keys=[key]), enrolments.MOST)
-    if not found:
-        raise NotFound(f"HR has told of no enrolment with the key {key}")
-    if len({line.tenant for line in found}) > 1:
-        raise NotFound(f"several client companies know the enrolment {key}; add --tenant")
-    return found[0]
 
 
 def _tenant(pool: Pool, chosen: Chosen, tenant: str | None) -> str:

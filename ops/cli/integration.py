@@ -67,7 +67,7 @@ def list_(
     with told(), opened(READ) as (_, pool), transaction(pool) as db:
         found = integrations(db, tenant, removed=removed)
     if as_json:
-        show_json([public(row) for row in found])
+        show_json([actions.public(row) for row in found])
     else:
         show_table(
             ("integration", "tenant", "state", "address", "why held"),
@@ -112,7 +112,7 @@ def enabled(
     if row.state not in ("active", "quarantined"):
         _confirm_cost(chosen, yes=yes)
     try:
-        done, mail = life.begin(pool, settings, row, by=by)
+        done, mail = life.begin(pool, settings, row, by=by, cost_confirmed=True)
     except NotReady as problem:
         show_checks(problem.checks, chosen.support, as_json=as_json)
         raise
@@ -142,22 +142,6 @@ def show_checks(checks: list[Check], support: Support, *, as_json: bool) -> None
             ("check", "state", "detail", "what it costs", "owner", "where"),
             [(c.name, c.state, c.detail, c.consequence, c.owner, c.where) for c in told],
         )
-
-
-def public(row: IntegrationRow) -> dict[str, object]:
-    """What may be told of an integration; its secrets are no part of it."""
-    return {
-        "integration_id": row.integration_id,
-        "tenant": row.tenant,
-        "name": row.name,
-        "url": row.url,
-        "state": row.state,
-        "hold_code": row.hold_code,
-        "hold_detail": row.hold_detail,
-        "held_since": row.held_since,
-        "settings_version": row.settings_version,
-        "settings": row.settings,
-    }
 
 
 def settings_object(file: Path) -> object:

@@ -12,7 +12,7 @@ from domain.features import FEATURES, is_on
 from domain.integration import IntegrationSettings, Results
 from domain.support import Support
 from ops import actions, life
-from ops.cli.integration import READ, Json, Name, Tenant, public
+from ops.cli.integration import READ, Json, Name, Tenant
 from ops.cli.life import show_payrolls
 from ops.cli.output import out, pairs, show_json, show_table, told
 from ops.cli.session import DryRun, Reason, acting, opened
@@ -33,7 +33,7 @@ def show(
         row = actions.find_integration(pool, name, tenant)
         payrolls = life.payrolls(pool, row)
     if as_json:
-        show_json({**public(row), "token": TOKEN, "payrolls": payrolls})
+        show_json({**actions.public(row), "token": TOKEN, "payrolls": payrolls})
         return
     chosen = IntegrationSettings.model_validate(row.settings)
     _show_setup(row, chosen, payrolls)

@@ -47,7 +47,7 @@ def syncs(
     with told(), opened(READ) as (_, pool):
         found = syncing.runs_of(pool, actions.find_integration(pool, name, tenant), most=most)
     if as_json:
-        show_json([runs.public(run) for run in found])
+        show_json([syncing.public_run(run) for run in found])
     else:
         runs.show(found)
     if not found:
