@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from db.configuration import IntegrationRow
 from db.idempotent import Asked, Requests
@@ -115,7 +115,7 @@ By = Annotated[Caller, Depends(caller_of)]
 
 def _unless_known(request: Request, response: Response) -> Response:
     """304 without a body when the caller has this very answer."""
-    if response.status_code != 200 or not isinstance(response, JSONResponse):
+    if response.status_code != 200 or isinstance(response, StreamingResponse):
         return response
     etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
