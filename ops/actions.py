@@ -14,7 +14,7 @@ from domain.integration import IntegrationSettings
 from lms.addresses import check_url
 from ops import selfcheck
 from ops.operators import Operator, audited, deed
-from ops.publishing import PUBLISH
+from ops.publishing import PUBLISH, TARGET
 from ops.recording import record_state
 from producers.broker import connect, declare, drop
 from producers.feeds import BadLine, GoodLine, read_feed
@@ -85,9 +85,10 @@ def publish_feed(
             else:
                 done.unconfirmed[receipt.outcome] = done.unconfirmed.get(receipt.outcome, 0) + 1
         done.problem = publisher.problem
-    counts = {"confirmed": done.confirmed, "bad lines": len(done.bad_lines), **done.unconfirmed}
+    every = {"confirmed": done.confirmed, "bad lines": len(done.bad_lines), **done.unconfirmed}
+    counts = {outcome: count for outcome, count in every.items() if count}
     with transaction(pool) as db:
-        audited(db, by, PUBLISH, "events/feed", tenant=by.tenant, after=counts)
+        audited(db, by, PUBLISH, TARGET, tenant=by.tenant, after=counts)
     return done
 
 

@@ -13,6 +13,7 @@ from producers.publisher import Outcome, OutgoingEvent
 from runtime.topology import EVENTS
 
 PUBLISH = "events:event:publish"
+TARGET = "events/hr"
 
 MAX_BATCH = 500
 """Events at once, of as many bytes as one may have."""
@@ -66,7 +67,7 @@ def publish(pool: Pool, send: Send, events: Sequence[OutgoingEvent], *, by: Oper
     outcomes, problem = send(events)
     counts = Counter(str(outcome) for outcome in outcomes)
     with transaction(pool) as db:
-        audited(db, by, PUBLISH, "events/http", tenant=by.tenant, after=counts, outcome=problem or "done")
+        audited(db, by, PUBLISH, TARGET, tenant=by.tenant, after=counts, outcome=problem or "done")
     lost = len(outcomes) - counts[Outcome.CONFIRMED]
     if lost:
         raise NotTaken(f"{lost} of {len(outcomes)} were not confirmed; send all of them again")

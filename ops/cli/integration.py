@@ -42,18 +42,23 @@ def add(
     token_file: TokenFile = None,
     enable: Annotated[bool, typer.Option("--enable", help="Test it, and let it work at once.")] = False,
     yes: Yes = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Save an integration as a draft. Token and password are read from files or the environment, never arguments."""
-    with told(), acting() as (settings, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         wanted = IntegrationSettings.model_validate(settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
         integration_id = actions.add_integration(
             pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None, by=by
         )
-        row = actions.find_integration(pool, wanted.name, tenant)
-        ended = enabled(settings, pool, by, row, yes=yes, as_json=as_json) if enable else {"state": "draft"}
-    sentence = f"{wanted.name} is {'enabled' if enable else 'saved as a draft'}. {ended.get('mail', '')}".rstrip()
+        ended: dict[str, object] = {"state": "draft"}
+        if enable and not dry_run:
+            row = actions.find_integration(pool, wanted.name, tenant)
+            ended = enabled(settings, pool, by, row, yes=yes, as_json=as_json)
+    what = "would be saved as a draft" if dry_run else "is enabled" if enable else "is saved as a draft"
+    sentence = f"{wanted.name} {what}. {ended.get('mail', '')}".rstrip()
     said(sentence, {"integration_id": integration_id, **ended}, as_json)
 
 

@@ -125,6 +125,7 @@ def payrolls(
     name: Name,
     tenant: Tenant = None,
     containing: Annotated[str, typer.Option("--filter", help="Only those with this text in code or name.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="Only this payroll; may be given again.")] = None,
     sort: Annotated[life.Order, typer.Option(help="What to sort by.")] = "payroll",
     descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
     tick_all: Annotated[
@@ -139,6 +140,7 @@ def payrolls(
         by.check(READ, by.tenant)
         row = actions.find_integration(pool, name, tenant)
         found = life.payrolls(pool, row, containing=containing, order=sort, descending=descending)
+        found = [one for one in found if not only or one.payroll in only]
         if tick_all is not None:
             _tell_ticked(tick(pool, settings, row, found, select=tick_all, by=by), as_json=as_json)
             return

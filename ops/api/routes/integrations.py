@@ -302,8 +302,9 @@ def integration_select(caller: By, integration_id: Id, chosen: Selecting, dry_ru
     known = [one for one in life.payrolls(caller.pool, row) if one.payroll in chosen.payrolls]
     by = caller.acting(chosen.reason, dry_run=dry_run)
     done = tick(caller.pool, caller.site.settings, row, known, select=chosen.select, by=by)
-    which = "--tick-all" if chosen.select else "--untick-all"
-    typed = command("integration", "payrolls", row.name, which, tenant=caller.tenant, reason=chosen.reason)
+    words = [word for payroll in chosen.payrolls for word in ("--only", payroll)]
+    words.append("--tick-all" if chosen.select else "--untick-all")
+    typed = command("integration", "payrolls", row.name, *words, tenant=caller.tenant, reason=chosen.reason)
     return Selected(payrolls=done.payrolls, unconfirmed=done.unconfirmed, problem=done.problem, command=typed)
 
 
