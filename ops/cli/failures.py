@@ -9,9 +9,8 @@ from db.failure_views import CountLine, Filter, GroupLine, GroupState, Pivot
 from domain.failure_catalogue import describe
 from ops import failures
 from ops.cli.output import Exit, fail, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import acting, opened
 from ops.failures import Chosen, Done, Shown
-from ops.operators import Operator
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -38,7 +37,7 @@ def groups(
     as_json: Json = False,
 ) -> None:
     """List failures by cause, the largest group first. What is tried again by itself is not among them."""
-    with told(), opened() as (_, pool):
+    with told(), opened("failures:group:read") as (_, pool):
         if by is not None:
             _show_counts(failures.counts(pool, tenant, by, most), as_json=as_json)
             return
@@ -111,7 +110,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List single failures, the last first."""
-    with told(), opened() as (_, pool):
+    with told(), opened("failures:group:read") as (_, pool):
         chosen = Filter(integration, code, None, person)
         found = failures.lines(pool, tenant, chosen, group_id=group, dismissed=dismissed, most=most)
     if as_json:
@@ -142,7 +141,7 @@ def list_(
 @app.command()
 def show(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show one group: what happened, what to do, why these are together, and what was done so far."""
-    with told(), opened() as (_, pool):
+    with told(), opened("failures:group:read") as (_, pool):
         shown = failures.show(pool, tenant, number)
     if as_json:
         show_json(shown)
@@ -201,8 +200,8 @@ def dismiss(
 ) -> None:
     """Say that nothing needs to be done about failures; they are never tried again with their group."""
     chosen = _chosen(ids, group)
-    with told(), opened() as (_, pool):
-        done = failures.dismiss(pool, tenant, chosen, _by(reason), dry_run=dry_run)
+    with told(), acting(reason) as (_, pool, by):
+        done = failures.dismiss(pool, by.tenant or tenant, chosen, by, dry_run=dry_run)
     _tell("would be dismissed" if dry_run else "dismissed", done, as_json=as_json)
 
 
@@ -217,8 +216,8 @@ def restore(
 ) -> None:
     """Take a dismissal back, as long as that can be done."""
     chosen = _chosen(ids, group)
-    with told(), opened() as (_, pool):
-        done = failures.restore(pool, tenant, chosen, _by(reason), dry_run=dry_run)
+    with told(), acting(reason) as (_, pool, by):
+        done = failures.restore(pool, by.tenant or tenant, chosen, by, dry_run=dry_run)
     _tell("would be restored" if dry_run else "restored", done, as_json=as_json)
 
 
@@ -242,8 +241,8 @@ def _tell(what: str, done: Done, *, as_json: bool) -> None:
 @app.command()
 def ack(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
     """Say that somebody has seen a group."""
-    with told(), opened() as (_, pool):
-        _said(failures.acknowledge(pool, tenant, number, _by(reason)), as_json=as_json)
+    with told(), acting(reason) as (_, pool, by):
+        _said(failures.acknowledge(pool, by.tenant or tenant, number, by), as_json=as_json)
 
 
 @app.command()
@@ -257,8 +256,8 @@ def snooze(
     as_json: Json = False,
 ) -> None:
     """Put a group off until a time."""
-    with told(), opened() as (_, pool):
-        found = failures.snooze(pool, tenant, number, until.replace(tzinfo=UTC), _by(reason))
+    with told(), acting(reason) as (_, pool, by):
+        found = failures.snooze(pool, by.tenant or tenant, number, until.replace(tzinfo=UTC), by)
         _said(found, as_json=as_json)
 
 
@@ -271,8 +270,8 @@ def assign(
     as_json: Json = False,
 ) -> None:
     """Say whose a group is."""
-    with told(), opened() as (_, pool):
-        _said(failures.assign(pool, tenant, number, to or None, _by(reason)), as_json=as_json)
+    with told(), acting(reason) as (_, pool, by):
+        _said(failures.assign(pool, by.tenant or tenant, number, to or None, by), as_json=as_json)
 
 
 @app.command()
@@ -283,12 +282,8 @@ def note(
     as_json: Json = False,
 ) -> None:
     """Write down what is known about a group."""
-    with told(), opened() as (_, pool):
-        _said(failures.note(pool, tenant, number, text, _by("")), as_json=as_json)
-
-
-def _by(reason: str) -> Operator:
-    return Operator.at_the_machine(reason)
+    with told(), acting() as (_, pool, by):
+        _said(failures.note(pool, by.tenant or tenant, number, text, by), as_json=as_json)
 
 
 def _said(group: GroupLine, *, as_json: bool) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from db.people import PeopleViews, Subject, TimelineLine
+from db.people import PeopleViews, TimelineLine
 from db.pool import transaction
+from ops import people
 from ops.actions import NotFound
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
 from ops.cli.session import opened
@@ -23,9 +24,9 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why a person or enrolment is as it is: the first thing to fix, then every condition with its value."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        subject = _subject(views, key, tenant)
+        subject = people.subject_of(views, key, tenant)
         found = views.explain(subject, integration)
     if not found:
         with told():
@@ -46,9 +47,9 @@ def timeline(
     as_json: Json = False,
 ) -> None:
     """List what HR told about a person and what was done for them, the newest last."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        lines = views.timeline(_subject(views, key, tenant), most)
+        lines = views.timeline(people.subject_of(views, key, tenant), most)
     if as_json:
         show_json(lines)
     else:
@@ -64,9 +65,9 @@ def available(
     as_json: Json = False,
 ) -> None:
     """List the courses that are open to an employee: active, and in scope of the employee's payroll."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        found = views.available(_subject(views, key, tenant), integration)
+        found = views.available(people.subject_of(views, key, tenant), integration)
     courses = [(one.integration, course) for one in found for course in one.courses]
     if as_json:
         show_json(found)
@@ -80,16 +81,6 @@ def available(
             err.print(f"{printable(one.integration)}: none, because {one.because}")
     if not courses:
         raise typer.Exit(Exit.NOTHING)
-
-
-def _subject(views: PeopleViews, key: str, tenant: str | None) -> Subject:
-    """A person goes before an enrolment of the same key."""
-    found = views.whose(key, tenant)
-    if not found:
-        raise NotFound(f"HR has told of no person and no enrolment with the key {key}")
-    if len({subject.tenant for subject in found}) > 1:
-        raise NotFound(f"several client companies know the key {key}; add --tenant")
-    return found[0]
 
 
 def _line(line: TimelineLine) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from domain.replays import Mode
 from ops import replay_acts, replays
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.plan import show_calls
-from ops.cli.session import opened
+from ops.cli.session import acting, opened
 from ops.operators import Operator
 from ops.replays import Preview
 
@@ -71,7 +71,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show what trying failures again would come to, with each field before and after. Writes nothing."""
-    with told(), opened() as (settings, pool):
+    with told(), opened("replays:replay:read") as (settings, pool):
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
     _tell(seen, chosen, share, tenant, as_json=as_json)
@@ -102,7 +102,8 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Try failures again. More than one takes the digest of a preview, and --yes."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason) as (settings, pool, by):
+        tenant = by.tenant or tenant
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         if dry_run:
             seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
@@ -110,7 +111,6 @@ def create(
             return
         if digest and not yes:
             raise fail("confirm it with --yes", Exit.USAGE)
-        by = Operator.at_the_machine(reason)
         made = replays.create(pool, settings, tenant, chosen, by, mode=mode, share=share, confirmed=digest)
     if as_json:
         show_json({"existed": made.existed, "replay": made.replay})
@@ -227,7 +227,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List replays, the newest first."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("replays:replay:read") as (_, pool), transaction(pool) as db:
         found = replay_rows(db, tenant, active=active, most=most)
     if as_json:
         show_json(found)
@@ -279,7 +279,7 @@ def _show_rows(rows: list[ReplayRow]) -> None:
 @app.command()
 def watch(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show a replay's progress until it has ended, then its report."""
-    with told(), opened() as (_, pool):
+    with told(), opened("replays:replay:read") as (_, pool):
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeElapsedColumn(), console=err, disable=as_json or not err.is_terminal) as progress:
             bar = progress.add_task("replay", total=None)
@@ -305,7 +305,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show what came of a replay: done, skipped, failed again, otherwise than foreseen, and what is new since."""
-    with told(), opened() as (_, pool):
+    with told(), opened("replays:replay:read") as (_, pool):
         found = replay_acts.report(pool, tenant, number)
         every = replay_acts.items(pool, found.replay) if items else []
     if as_json:
@@ -378,8 +378,8 @@ def _act(
     *,
     as_json: bool,
 ) -> None:
-    with told(), opened() as (_, pool):
-        row = act(pool, tenant, number, Operator.at_the_machine(reason))
+    with told(), acting(reason) as (_, pool, by):
+        row = act(pool, by.tenant or tenant, number, by)
     if as_json:
         show_json(row)
     else:
