@@ -21,6 +21,7 @@ CREATE = "access:token:create"
 REVOKE = "access:token:revoke"
 
 LONGEST = timedelta(days=366)
+LONGEST_NAME = 100
 
 _TOKEN = re.compile(r"lms_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 
@@ -50,8 +51,11 @@ def add_operator(pool: Pool, tenant: str, name: str, role: Role, *, by: Operator
 
     Raises:
         Forbidden: The role may do more than whoever gives it.
+        Refused: The name cannot be.
     """
     by.check(ADD, tenant)
+    if not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+        raise Refused(f"a name has 1 to {LONGEST_NAME} characters that can be printed")
     _refuse_more_than_own(by, permissions_of(role))
     with deed(pool, by) as db:
         before = AccessStore(db, tenant).put_operator(name, role)

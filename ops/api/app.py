@@ -74,7 +74,7 @@ def _health() -> APIRouter:
 def document(app: FastAPI) -> dict[str, object]:
     """The OpenAPI document, as docs/api/openapi.json holds it."""
     found = app.openapi()
-    found["components"]["schemas"][Problem.__name__] = Problem.model_json_schema(
-        ref_template="#/components/schemas/{model}", mode="serialization"
-    )
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    parts = problem.pop("$defs")
+    found["components"]["schemas"] |= {Problem.__name__: problem, **parts}
     return found

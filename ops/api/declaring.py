@@ -35,7 +35,8 @@ def router(tag: str) -> APIRouter:
 
 def view(routes: APIRouter, path: str, permission: str, **options: Any) -> Callable[[F], F]:
     """A route that looks."""
-    return routes.get(path, openapi_extra={PERMISSION: permission}, responses=_problems(*_LOOKING), **options)
+    answers = {304: {"description": "As it was: `If-None-Match` names this answer's ETag"}, **_problems(*_LOOKING)}
+    return routes.get(path, openapi_extra={PERMISSION: permission}, responses=answers, **options)
 
 
 def act(
@@ -46,6 +47,7 @@ def act(
     method: str = "POST",
     kept: bool = True,
     extra: Any = None,
+    ends: tuple[int, ...] = (),
     **options: Any,
 ) -> Callable[[F], F]:
     """
@@ -54,6 +56,7 @@ def act(
     Args:
         kept: The answer is kept for whoever asks again with the same Idempotency-Key; not so where it holds a secret.
         extra: More for the OpenAPI document.
+        ends: Problems that only this one may end in.
     """
     key = {
         "name": "Idempotency-Key",
@@ -65,7 +68,9 @@ def act(
     declared: dict[str, Any] = {PERMISSION: permission, "parameters": [key], **(extra or {})}
     if not kept:
         declared[NOT_KEPT] = True
-    return routes.api_route(path, methods=[method], openapi_extra=declared, responses=_problems(*_ACTING), **options)
+    return routes.api_route(
+        path, methods=[method], openapi_extra=declared, responses=_problems(*_ACTING, *ends), **options
+    )
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -67,7 +67,7 @@ class Why(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field("", max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+    reason: str = Field("", max_length=1000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")
 
 
 class Guarded(APIRoute):

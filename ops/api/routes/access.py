@@ -13,7 +13,7 @@ from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, slice_of
 from ops.commands import command
 
-NAME = r"^[^\x00-\x1f\x7f]{1,100}$"
+NAME = r"^[^\x00-\x1f\x7f-\x9f]{1,100}$"
 
 routes = router("access")
 

@@ -30,7 +30,7 @@ class Accepted(BaseModel):
     accepted: int
 
 
-@act(routes, "/events", PUBLISH, status_code=202, extra=BODY)
+@act(routes, "/events", PUBLISH, status_code=202, extra=BODY, ends=(415,))
 async def event_publish(caller: By, request: Request) -> Accepted:
     """
     Take events. 202 says that the broker has confirmed every one; anything else, and all may be sent again: nothing is

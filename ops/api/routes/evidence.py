@@ -69,7 +69,7 @@ def audit_verify(caller: By) -> Verified:
     return Verified(chains=chains, command=command("audit", "verify", tenant=caller.tenant))
 
 
-@act(routes, "/audit/export", audits.EXPORT, response_class=StreamingResponse)
+@act(routes, "/audit/export", audits.EXPORT, kept=False, response_class=StreamingResponse)
 def audit_export(caller: By) -> StreamingResponse:
     """Every entry, one JSON object a line, the oldest first, with what each hash covers; itself on record."""
     entries = audits.export(caller.pool, caller.tenant, by=caller.by)
