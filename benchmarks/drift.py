@@ -14,6 +14,7 @@ from benchmarks.people import TENANT
 from benchmarks.settled import settle
 from db.pool import transaction
 from ops import actions, drift
+from ops.operators import Operator
 
 COURSES, PEOPLE = 50, 5_000
 OF_ENROLMENTS = {"core_enrol_get_enrolled_users", "core_reportbuilder_retrieve_report"}
@@ -25,7 +26,9 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         with transaction(place.pool) as db:
             db.execute("update poll_cursor set due_at = now() + interval '1 day'")
         before = len(site.calls())
-        drift.scan_now(place.pool, actions.find_integration(place.pool, "Harbour Moodle", TENANT), by="bench")
+        drift.scan_now(
+            place.pool, actions.find_integration(place.pool, "Harbour Moodle", TENANT), by=Operator.at_the_machine()
+        )
         with place.running("poller", "scheduler"):
             place.wait("scan", lambda: not place.one("select count(*) from sync_run where done_at is null"))
         calls = [call["function"] for call in site.calls()[before:]]

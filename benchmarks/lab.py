@@ -26,6 +26,7 @@ from benchmarks.people import COURSES, TENANT, Hire
 from db.pool import Pool, open_pool, transaction
 from domain.integration import IntegrationSettings, OutcomeItem, Results
 from ops import actions
+from ops.operators import Operator
 from producers.listener import Listener
 from producers.publisher import OutgoingEvent, Publisher
 from runtime.secrets import Secret, new_key
@@ -91,8 +92,9 @@ class Lab:
         wanted = IntegrationSettings(
             name="Harbour Moodle", url=url, payrolls=payrolls, timezone="Europe/Amsterdam", results=chosen
         )
-        added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
-        actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT))
+        by = Operator.at_the_machine()
+        added = actions.add_integration(self.pool, self.settings, TENANT, wanted, Secret(TOKEN), None, by=by)
+        actions.enable(self.pool, self.settings, actions.find_integration(self.pool, wanted.name, TENANT), by=by)
         return added
 
     def publish(self, events: Iterable[OutgoingEvent]) -> None:
@@ -196,7 +198,7 @@ def lab() -> Iterator[Lab]:
         environment = {**os.environ, **places, "MATRICULA_KEY": new_key(), "MATRICULA_ALLOW_PRIVATE_LMS": "1"}
         settings = read_settings(environment)
         pool = stack.enter_context(open_pool(settings.database_url, name="bench", max_size=3))
-        actions.initialise(settings, pool)
+        actions.initialise(settings, pool, by=Operator.at_the_machine())
         with transaction(pool) as db:
             db.execute("insert into tenant (tenant) values (%s)", [TENANT])
         yield Lab(environment, settings, pool, logs)

@@ -36,6 +36,11 @@ class IntegrationRow:
     master_key: str
     data_key: bytes = field(repr=False)
 
+    @property
+    def target(self) -> str:
+        """What the audit calls it."""
+        return f"integration/{self.name}"
+
 
 def add_integration(
     db: Db, tenant: str, settings: IntegrationSettings, token: Secret, password: Secret | None, *, keys: MasterKeys
@@ -108,11 +113,17 @@ def set_state(db: Db, integration: IntegrationRow, state: Literal["active", "pau
 
 
 def integrations(
-    db: Db, tenant: str | None = None, name: str | None = None, *, removed: bool = False
+    db: Db,
+    tenant: str | None = None,
+    name: str | None = None,
+    *,
+    integration_id: int | None = None,
+    removed: bool = False,
 ) -> list[IntegrationRow]:
     """The integrations that match, by tenant and name; those that were removed only when asked for."""
+    values = {"tenant": tenant, "name": name, "integration_id": integration_id, "removed": removed}
     with db.cursor(row_factory=class_row(IntegrationRow)) as cursor:
-        return cursor.execute(SQL["integrations"], {"tenant": tenant, "name": name, "removed": removed}).fetchall()
+        return cursor.execute(SQL["integrations"], values).fetchall()
 
 
 def replace_password(db: Db, integration: IntegrationRow, password: Secret | None, *, keys: MasterKeys) -> None:

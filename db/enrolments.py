@@ -84,13 +84,15 @@ class EnrolmentViews(Store):
     def __init__(self, db: Db, tenant: str | None) -> None:
         super().__init__(db, tenant=tenant)
 
-    def lines(self, chosen: Chosen, most: int) -> list[EnrolmentLine]:
+    def lines(self, chosen: Chosen, most: int, after: Sequence[str] | None = None) -> list[EnrolmentLine]:
+        """By course; `after` is course, enrolment and integration of the last on the page before."""
         values = {
             "course": chosen.course,
             "person": chosen.person,
             "integration": chosen.integration,
             "state": chosen.state,
             "keys": None if chosen.keys is None else list(chosen.keys),
+            "after": None if after is None else list(after),
             "most": most,
         }
         with self._db.cursor(row_factory=class_row(EnrolmentLine)) as cursor:

@@ -3,12 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from psycopg.rows import class_row
 
+from db.people import MASK
 from db.pool import Db
 from db.statements import statements
 from db.store import IntegrationStore
@@ -56,6 +57,11 @@ class FindingRow:
     decided_at: datetime | None
     decided_by: str | None
     reason: str | None
+
+    def masked(self) -> "FindingRow":
+        """For eyes that have no business with what stands in people's profiles."""
+        ours, held = (MASK if value is not None else None for value in (self.ours, self.held))
+        return replace(self, ours=ours, held=held)
 
 
 class FindingStore(IntegrationStore):
@@ -115,11 +121,12 @@ def findings(
     kind: Kind | None = None,
     ids: Sequence[int] | None = None,
     open_only: bool = False,
+    after: int = 0,
     most: int = 1000,
 ) -> list[FindingRow]:
-    """What has been found and is not over, the oldest first."""
+    """What has been found and is not over, the oldest first; `after` is where the page before ended."""
     values: dict[str, Any] = {"tenant": tenant, "integration": integration, "employee_key": employee_key, "kind": kind}
-    values |= {"ids": None if ids is None else list(ids), "open_only": open_only, "most": most}
+    values |= {"ids": None if ids is None else list(ids), "open_only": open_only, "after": after, "most": most}
     with db.cursor(row_factory=class_row(FindingRow)) as cursor:
         return cursor.execute(SQL["findings"], values).fetchall()
 

@@ -1,6 +1,7 @@
 """Links by hand: who is which LMS user, as people say it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,10 +59,17 @@ def links(
     integration: str | None = None,
     employee_key: str | None = None,
     linked: bool,
+    after: Sequence[str] | None = None,
     most: int = 1000,
 ) -> list[LinkRow]:
-    """The links that are there, or the people whose link is unclear."""
-    values = {"tenant": tenant, "integration": integration, "employee_key": employee_key, "most": most}
+    """
+    The links that are there, or the people whose link is unclear.
+
+    Args:
+        after: Integration and employee key of the last on the page before.
+    """
+    values: dict[str, Any] = {"tenant": tenant, "integration": integration, "employee_key": employee_key}
+    values |= {"after": list(after) if after else None, "most": most}
     with db.cursor(row_factory=class_row(LinkRow)) as cursor:
         if linked:
             return cursor.execute(SQL["links"], values).fetchall()

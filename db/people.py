@@ -80,10 +80,52 @@ class PersonSnapshot:
     erased: bool
 
 
+MASK = "•••"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    """What HR says of one person, as far as operators need it."""
+
+    employee_key: str
+    payroll: str | None
+    status: str | None
+    erased: bool
+    name: str
+    emails: list[str]
+    occurred_at: datetime
+
+    def masked(self) -> "PersonLine":
+        """For eyes that have no business with names and addresses."""
+        return replace(self, name=MASK if self.name else "", emails=[MASK for _ in self.emails])
+
+
 class PeopleViews(Store):
     """Read-only, in one transaction."""
 
     sql = SQL
+
+    def person_line(self, tenant: str, employee_key: str) -> PersonLine | None:
+        values = {"tenant": tenant, "employee_key": employee_key}
+        with self._db.cursor(row_factory=class_row(PersonLine)) as cursor:
+            return cursor.execute(SQL["person_line"], values).fetchone()
+
+    def after(self, tenant: str, employee_key: str, most: int) -> list[str]:
+        """So many people by employee key, those that come after this one."""
+        return self._keys("people_after", tenant=tenant, after=employee_key, most=most)
+
+    def by_key(self, tenant: str, key: str) -> list[str]:
+        return self._keys("people_by_key", tenant=tenant, key=key)
+
+    def by_address(self, tenant: str, email_sha256: bytes, most: int) -> list[str]:
+        """Whose account has the address with this SHA-256, taken of its `domain.addresses.email_key`."""
+        return self._keys("people_by_address", tenant=tenant, email_sha256=email_sha256, most=most)
+
+    def by_lms_user(self, tenant: str, lms_user_id: str, most: int) -> list[str]:
+        return self._keys("people_by_lms_user", tenant=tenant, lms_user_id=lms_user_id, most=most)
+
+    def _keys(self, statement: str, **values: Any) -> list[str]:
+        return [str(row[0]) for row in self._rows(statement, **values)]
 
     def whose(self, key: str, tenant: str | None) -> list[Subject]:
         """Everybody and every enrolment that this key may stand for."""

@@ -3,9 +3,10 @@ Connections to Postgres, and the one way to hold a transaction.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from psycopg import Connection, conninfo
 from psycopg.rows import TupleRow
@@ -14,7 +15,14 @@ from psycopg_pool import ConnectionPool
 from db.failures import translated
 
 Db: TypeAlias = Connection[TupleRow]
-Pool: TypeAlias = ConnectionPool[Db]
+Role: TypeAlias = Literal["ingest", "worker", "console"]
+
+
+class Pool(Protocol):
+    """Where connections come from."""
+
+    def connection(self) -> AbstractContextManager[Db]: ...
+
 
 STATEMENT_TIMEOUT = timedelta(seconds=30)
 IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=60)
@@ -22,16 +30,24 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 PATIENCE = timedelta(seconds=5)  # for a free connection, or for one to a server that comes back
 
 
-def open_pool(database_url: str, *, name: str, max_size: int) -> Pool:
+def open_pool(
+    database_url: str,
+    *,
+    name: str,
+    max_size: int,
+    role: Role | None = None,
+    statement_timeout: timedelta = STATEMENT_TIMEOUT,
+) -> ConnectionPool[Db]:
     """
     A pool of connections in UTC which survives the server; the server may still be away.
 
     Args:
         name: Shown in pg_stat_activity as the application's name.
         max_size: Connections at most. One is kept, the others come when they are needed.
+        role: Whose rights the connections have, see db/access.sql; without one they have those of the URL's user.
     """
     return ConnectionPool(
-        conninfo.make_conninfo(database_url, **_session(name)),
+        conninfo.make_conninfo(database_url, **_session(name, role, statement_timeout)),
         min_size=1,
         max_size=max_size,
         name=name,
@@ -43,12 +59,30 @@ def open_pool(database_url: str, *, name: str, max_size: int) -> Pool:
     )
 
 
-def _session(name: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class OfTenant:
+    """Connections of the console's role for one tenant: no row of another exists for them (S13)."""
+
+    pool: Pool
+    tenant: str
+
+    @contextmanager
+    def connection(self) -> Iterator[Db]:
+        with self.pool.connection() as connection:
+            # Until the end of the transaction, so that the next one of this connection sees nothing by mistake.
+            connection.execute("select set_config('matricula.tenant', %s, true)", [self.tenant])
+            yield connection
+
+
+def _session(name: str, role: Role | None, statement_timeout: timedelta) -> dict[str, Any]:
     settings = {
         "timezone": "UTC",
-        "statement_timeout": _milliseconds(STATEMENT_TIMEOUT),
+        "statement_timeout": _milliseconds(statement_timeout),
         "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
     }
+    if role:
+        # Taken while connecting: it costs no statement, and no transaction can forget it.
+        settings["role"] = f"matricula_{role}"
     return {
         "application_name": f"matricula {name}",
         "connect_timeout": int(CONNECT_TIMEOUT.total_seconds()),

@@ -118,14 +118,17 @@ class ResultViews:
     def __init__(self, db: Db) -> None:
         self._db = db
 
-    def results(self, chosen: ResultFilter, most: int) -> list[ResultLine]:
-        return self._lines(ResultLine, "results", asdict(chosen) | {"most": most})
+    def results(
+        self, chosen: ResultFilter, most: int, after: tuple[datetime | str, str] | None = None
+    ) -> list[ResultLine]:
+        """The newest first; `after` is when the last of the page before was read, and its id."""
+        return self._lines(ResultLine, "results", asdict(chosen) | _after(after) | {"most": most})
 
     def all_results(self, chosen: ResultFilter) -> Iterator[ResultLine]:
         """However many there are; they are fetched as they are used."""
         with self._db.cursor(name="all_results", row_factory=class_row(ResultLine)) as cursor:
             cursor.itersize = 1000
-            cursor.execute(SQL["results"], asdict(chosen) | {"most": None})
+            cursor.execute(SQL["results"], asdict(chosen) | _after(None) | {"most": None})
             yield from cursor
 
     def held(self, chosen: ResultFilter, most: int) -> list[HeldLine]:
@@ -152,3 +155,8 @@ class ResultViews:
     def _lines(self, kind: type[Row], statement: str, values: dict[str, Any]) -> list[Row]:
         with self._db.cursor(row_factory=class_row(kind)) as cursor:
             return cursor.execute(SQL[statement], values).fetchall()
+
+
+def _after(place: tuple[datetime | str, str] | None) -> dict[str, Any]:
+    at, result_id = place or (None, None)
+    return {"after_at": at, "after_id": result_id}

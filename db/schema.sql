@@ -201,6 +201,7 @@ create index inbox_set_aside on inbox (tenant, code) where state in ('failed', '
 
 create table outbox (
     outbox_id     bigint generated always as identity primary key,
+    tenant        text not null,
     event_id      text not null unique,              -- deterministic: a second write is impossible
     type          text not null,
     body          bytea not null,
@@ -276,6 +277,10 @@ create table sweep (                                 -- people to look at again,
 );
 create index sweep_due on sweep (tenant, sweep_id) where done_at is null;
 
+-- To look for an address without writing it. Immutable in truth, because our databases are in UTF-8.
+create function email_hash(email_key text) returns bytea language sql immutable strict parallel safe as
+$$ select sha256(convert_to(email_key, 'UTF8')) $$;
+
 -- Wanted and real ---------------------------------------------------------------------------------------------
 
 create table account (                               -- one person in one integration: the unit of claiming
@@ -289,6 +294,7 @@ create table account (                               -- one person in one integr
     applied           jsonb,                         -- the fields as last written, or as found before that
     external_key      text,                          -- of the wanted account, for look-ups and collisions
     email_key         text,
+    email_sha256      bytea generated always as (email_hash(email_key)) stored,  -- to look for it without writing it
     username          text,                          -- reserved before it is used
     settings_version  integer not null,
     revision          integer not null default 1,    -- grows with every change of what is wanted
@@ -320,6 +326,7 @@ create unique index account_username on account (integration_id, username) where
 create unique index account_lms_user on account (integration_id, lms_user_id) where lms_user_id is not null;
 create index account_due on account (integration_id, starts, urgency, due_at) where due_at is not null;
 create index account_by_email on account (integration_id, email_key);
+create index account_by_email_hash on account (email_sha256);
 create index account_by_external_key on account (integration_id, external_key);
 create index account_scan on account (integration_id, account_id) where at_rest;
 create index account_in_run on account (sync_run) where sync_run is not null;
@@ -723,6 +730,61 @@ create table lms_calls (                             -- cost is counted in LMS c
     items           bigint not null,
     primary key (integration_id, day, function, outcome)
 );
+
+-- Access ------------------------------------------------------------------------------------------------------
+
+create table operator (                              -- who may act for a tenant through the API
+    operator_id  bigint generated always as identity primary key,
+    tenant       text not null references tenant,
+    name         text not null check (name ~ '^[^[:cntrl:]]{1,100}$'),
+    role         text not null check (role in ('viewer', 'support', 'operator', 'integrator', 'auditor', 'admin')),
+    added_at     timestamptz not null default now(),
+    removed_at   timestamptz
+);
+create unique index operator_name on operator (tenant, name) where removed_at is null;
+
+create table api_token (
+    token_id      text primary key,
+    tenant        text not null references tenant,   -- the one that it may act for
+    operator_id   bigint not null references operator,
+    name          text not null,                     -- what it is for
+    scopes        text[] not null,                   -- permissions; those that the role has, too, count
+    secret_hash   bytea not null check (length(secret_hash) = 32),  -- SHA-256 of 256 random bits
+    created_at    timestamptz not null default now(),
+    expires_at    timestamptz not null,
+    last_used_at  timestamptz,                       -- to the minute
+    revoked_at    timestamptz,
+    check (expires_at <= created_at + interval '366 days')
+);
+create index api_token_by_operator on api_token (operator_id) where revoked_at is null;
+
+-- The one way to a token before the tenant is known: whoever has its secret learns whose it is, and nobody else anything.
+create function token_holder(wanted_id text, wanted_hash bytea)
+returns table (tenant text, name text, role text, scopes text[])
+language sql security definer set search_path = public, pg_temp as $$
+    with found as (
+        select t.token_id, t.tenant, o.name, o.role, t.scopes, t.last_used_at
+        from api_token t join operator o using (operator_id)
+        where t.token_id = wanted_id and t.secret_hash = wanted_hash and t.revoked_at is null
+          and t.expires_at > now() and o.removed_at is null
+    ), used as (
+        update api_token t set last_used_at = now() from found
+        where t.token_id = found.token_id and coalesce(found.last_used_at, '-infinity') < now() - interval '1 minute'
+    )
+    select found.tenant, found.name, found.role, found.scopes from found
+$$;
+
+create table idempotent (                            -- requests that may come twice, and what was answered
+    tenant      text not null references tenant,
+    token_id    text not null references api_token,
+    key         text not null,
+    request     bytea not null,                      -- SHA-256 of what was asked
+    status      integer,                             -- null while it is under way
+    body        jsonb,
+    begun_at    timestamptz not null default now(),
+    primary key (token_id, key)
+);
+create index idempotent_by_age on idempotent (begun_at);
 
 -- Audit -------------------------------------------------------------------------------------------------------
 

@@ -149,9 +149,9 @@ class SyncRuns(IntegrationStore):
         recorded, corrected = self._rows("results_since", run_id=run_id)[0]
         return recorded, corrected
 
-    def rows(self, run_ids: Sequence[int] | None = None, *, most: int = 100) -> list[RunRow]:
-        """These runs, or the last ones; the newest first."""
-        return self._runs("runs", run_ids=None if run_ids is None else list(run_ids), most=most)
+    def rows(self, run_ids: Sequence[int] | None = None, *, before: int | None = None, most: int = 100) -> list[RunRow]:
+        """These runs, or the last ones, or those before one; the newest first."""
+        return self._runs("runs", run_ids=None if run_ids is None else list(run_ids), before=before, most=most)
 
     def worked(self, flow: Flow) -> None:
         self._rows("flow_worked", flow=flow)

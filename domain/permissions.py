@@ -22,13 +22,17 @@ _EITHER: tuple[Role, ...] = ("operator", "integrator", "admin")
 
 PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     # Looking: employee keys, never names or addresses.
+    "access:self:read": _EVERYBODY,
     "ops:status:read": _EVERYBODY,
     "integrations:integration:read": _EVERYBODY,
     "results:result:read": _EVERYBODY,
     "failures:group:read": _EVERYBODY,
     "replays:replay:read": _EVERYBODY,
     "guards:guard:read": _EVERYBODY,
+    "drift:finding:read": _EVERYBODY,
     "people:person:read": _EVERYBODY,
+    "enrolments:enrolment:read": _EVERYBODY,
+    "results:result:export": ("support", "operator", "integrator", "auditor", "admin"),
     # Names, addresses and what the LMS holds of people.
     "people:pii:read": _PEOPLE,
     "people:plan:preview": _PEOPLE,
@@ -37,10 +41,13 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "people:person:override": _RUNNING,
     "people:link:set": _RUNNING,
     "people:link:unset": _RUNNING,
-    "people:enrolment:reprovision": _RUNNING,
+    "enrolments:export:set": _RUNNING,
+    "enrolments:enrolment:reprovision": _RUNNING,
     "guards:guard:approve": _RUNNING,
     "guards:guard:reject": _RUNNING,
     "guards:guard:undo": _RUNNING,
+    "drift:finding:accept": _RUNNING,
+    "drift:finding:restore": _RUNNING,
     "failures:group:acknowledge": _PEOPLE,
     "failures:group:snooze": _PEOPLE,
     "failures:group:assign": _PEOPLE,
@@ -57,7 +64,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "integrations:integration:pause": _EITHER,
     "integrations:integration:resume": _EITHER,
     "integrations:sync:start": _EITHER,
-    "integrations:payroll:sweep": _EITHER,
+    "integrations:payroll:select": _EITHER,
     "integrations:integration:add": _SETTINGS,
     "integrations:integration:edit": _SETTINGS,
     "integrations:integration:test": _SETTINGS,
@@ -87,6 +94,28 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
 }
 
 EVERYTHING = frozenset(PERMISSIONS)
+
+NEEDS_REASON = frozenset(
+    {
+        "people:person:override",
+        "people:link:set",
+        "people:link:unset",
+        "enrolments:enrolment:reprovision",
+        "guards:guard:approve",
+        "guards:guard:reject",
+        "guards:guard:undo",
+        "drift:finding:accept",
+        "drift:finding:restore",
+        "failures:group:dismiss",
+        "replays:large:create",
+        "integrations:integration:pause",
+        "integrations:integration:edit",
+        "integrations:integration:remove",
+        "integrations:field:map",
+        "access:operator:remove",
+    }
+)
+"""What somebody will ask about later: no act of these without a reason."""
 
 
 def permissions_of(role: Role) -> frozenset[str]:

@@ -13,11 +13,19 @@ from domain.errors import NeedsAttention
 from domain.integration import IntegrationSettings
 from lms.addresses import check_url
 from ops import selfcheck
+from ops.operators import Operator, audited, deed
+from ops.publishing import PUBLISH, TARGET
+from ops.recording import record_state
 from producers.broker import connect, declare, drop
 from producers.feeds import BadLine, GoodLine, read_feed
 from producers.publisher import Outcome, Publisher
 from runtime.secrets import Secret
 from runtime.settings import Settings
+
+INIT = "ops:installation:init"
+ADD = "integrations:integration:add"
+ENABLE = "integrations:integration:enable"
+SET_TOKEN = "integrations:token:set"  # noqa: S105 - a permission
 
 
 class NotFound(LookupError):
@@ -38,10 +46,13 @@ class Published:
     problem: str = ""
 
 
-def initialise(settings: Settings, pool: Pool) -> bool:
+def initialise(settings: Settings, pool: Pool, *, by: Operator) -> bool:
     """Database and broker hold what Matricula needs; False when the database was ready before."""
+    by.check(INIT, None)
     with transaction(pool) as db:
         made = create_schema(db)
+        if made:
+            audited(db, by, INIT, "installation/database", tenant=None)
     connection = connect(settings.amqp_url, "init")
     try:
         declare(connection.channel())
@@ -50,8 +61,11 @@ def initialise(settings: Settings, pool: Pool) -> bool:
     return made
 
 
-def publish_feed(path: str, settings: Settings, *, on_line: Callable[[int], None] = lambda _: None) -> Published:
+def publish_feed(
+    path: str, settings: Settings, pool: Pool, *, by: Operator, on_line: Callable[[int], None] = lambda _: None
+) -> Published:
     """Every good line of the file is with the broker, or counted by what became of it; bad lines are named."""
+    by.check(PUBLISH, by.tenant)
     done = Published()
 
     def good_lines() -> Iterator[GoodLine]:
@@ -59,6 +73,8 @@ def publish_feed(path: str, settings: Settings, *, on_line: Callable[[int], None
             on_line(line.number)
             if isinstance(line, BadLine):
                 done.bad_lines.append(line)
+            elif by.tenant not in (None, line.tenant):
+                done.bad_lines.append(BadLine(line.number, "tenant", f"is not {by.tenant}, for which {by.name} acts"))
             else:
                 yield line
 
@@ -69,11 +85,22 @@ def publish_feed(path: str, settings: Settings, *, on_line: Callable[[int], None
             else:
                 done.unconfirmed[receipt.outcome] = done.unconfirmed.get(receipt.outcome, 0) + 1
         done.problem = publisher.problem
+    every = {"confirmed": done.confirmed, "bad lines": len(done.bad_lines), **done.unconfirmed}
+    counts = {outcome: count for outcome, count in every.items() if count}
+    with transaction(pool) as db:
+        audited(db, by, PUBLISH, TARGET, tenant=by.tenant, after=counts)
     return done
 
 
 def add_integration(
-    pool: Pool, settings: Settings, tenant: str, wanted: IntegrationSettings, token: Secret, password: Secret | None
+    pool: Pool,
+    settings: Settings,
+    tenant: str,
+    wanted: IntegrationSettings,
+    token: Secret,
+    password: Secret | None,
+    *,
+    by: Operator,
 ) -> int:
     """
     The integration exists as a draft. Nothing is called before it is enabled.
@@ -82,11 +109,14 @@ def add_integration(
         NeedsAttention: The URL cannot be used, or there is such an integration already.
         Refused: A preset password is wanted and missing, or given and not wanted.
     """
+    by.check(ADD, tenant)
     if (wanted.people.password == "preset") != (password is not None):  # noqa: S105
         raise Refused("people.password is preset exactly when a password is given: set MATRICULA_PASSWORD, or neither")
     wanted = with_checked_urls(wanted, settings)
-    with transaction(pool) as db:
-        return configuration.add_integration(db, tenant, wanted, token, password, keys=settings.master_keys)
+    with deed(pool, by) as db:
+        added = configuration.add_integration(db, tenant, wanted, token, password, keys=settings.master_keys)
+        audited(db, by, ADD, f"integration/{wanted.name}", tenant=tenant, after={"state": "draft", "version": 1})
+    return added
 
 
 def with_checked_urls(wanted: IntegrationSettings, settings: Settings) -> IntegrationSettings:
@@ -117,6 +147,34 @@ def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRo
     raise NotFound(f"no integration is called {name}; there is: {names}")
 
 
+def integration_of(pool: Pool, integration_id: int) -> IntegrationRow:
+    """
+    Raises:
+        NotFound: There is no such integration.
+    """
+    with transaction(pool) as db:
+        found = configuration.integrations(db, integration_id=integration_id)
+    if not found:
+        raise NotFound(f"there is no integration {integration_id}")
+    return found[0]
+
+
+def public(row: IntegrationRow) -> dict[str, object]:
+    """What may be told of an integration; its secrets are no part of it."""
+    return {
+        "integration_id": row.integration_id,
+        "tenant": row.tenant,
+        "name": row.name,
+        "url": row.url,
+        "state": row.state,
+        "hold_code": row.hold_code,
+        "hold_detail": row.hold_detail,
+        "held_since": row.held_since,
+        "settings_version": row.settings_version,
+        "settings": row.settings,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Enabled:
     """The lines of the check that went before, and the state before; None when it worked already."""
@@ -125,22 +183,24 @@ class Enabled:
     was: str | None
 
 
-def enable(pool: Pool, settings: Settings, integration: IntegrationRow) -> Enabled:
+def enable(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Enabled:
     """
     The integration works from now on, if no line of its self-check failed; otherwise nothing changes (R160).
 
     Raises:
         NotReady: The check failed; its lines are the list of gaps.
     """
-    findings = selfcheck.check(pool, settings, integration)
+    by.check(ENABLE, integration.tenant)
+    findings = selfcheck.look_and_keep(pool, settings, integration)
     if gaps(findings.checks):
         raise NotReady(findings.checks)
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         was = configuration.enable(db, integration)
-        if was:
-            configuration.note(db, integration, "integration enabled", was=was)
         if findings.identity:
             CheckStore(db, integration.integration_id).pin(findings.identity)
+        if was:
+            configuration.note(db, integration, "integration enabled", was=was)
+            record_state(db, by, ENABLE, integration, before=was, after="active")
     return Enabled(findings.checks, was)
 
 
@@ -155,15 +215,21 @@ class NotReady(NeedsAttention):
         self.checks = checks
 
 
-def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret) -> None:
+def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret, *, by: Operator) -> None:
     """The integration uses this token from now on."""
-    with transaction(pool) as db:
+    by.check(SET_TOKEN, integration.tenant)
+    with deed(pool, by) as db:
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
         configuration.note(db, integration, "integration token replaced")
+        audited(db, by, SET_TOKEN, integration.target, tenant=integration.tenant, after={"token": "changed"})
 
 
-def replace_webhook_secret(pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret) -> None:
+def replace_webhook_secret(
+    pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret, *, by: Operator
+) -> None:
     """Notices that are posted are signed with this from now on."""
-    with transaction(pool) as db:
+    by.check(SET_TOKEN, integration.tenant)
+    with deed(pool, by) as db:
         configuration.replace_webhook_secret(db, integration, secret, keys=settings.master_keys)
         configuration.note(db, integration, "webhook secret replaced")
+        audited(db, by, SET_TOKEN, integration.target, tenant=integration.tenant, after={"webhook_secret": "changed"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from db.configuration import IntegrationRow, integrations
 from db.findings import FindingRow, FindingStore, findings
@@ -12,13 +12,19 @@ from db.scans import ScanStore
 from db.sync_runs import Asked
 from domain.drift import EXTERNAL_KEY, WHOLE
 from ops.actions import NotFound, Refused
-from ops.links import Operator
+from ops.operators import Operator, audited, deed
+from ops.people import PII
 from ops.syncing import sync_now
+
+READ = "drift:finding:read"
 
 Decision = Literal["accepted", "put_back"]
 
 FROM: dict[Decision, tuple[str, ...]] = {"accepted": ("open",), "put_back": ("open", "accepted")}
 """What a finding may be for each decision."""
+
+
+PERMISSION: dict[Decision, str] = {"accepted": "drift:finding:accept", "put_back": "drift:finding:restore"}
 
 
 @dataclass(slots=True)
@@ -29,7 +35,15 @@ class Decisions:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def scan_now(pool: Pool, integration: IntegrationRow, *, by: str) -> list[Asked]:
+def listed(pool: Pool, tenant: str | None, *, by: Operator, **chosen: Any) -> list[FindingRow]:
+    """Findings, see `db.findings.findings`; what stands in profiles only for those who may see it (S16)."""
+    by.check(READ, by.tenant)
+    with transaction(pool) as db:
+        found = findings(db, tenant, **chosen)
+    return found if by.may(PII, by.tenant) else [row.masked() for row in found]
+
+
+def scan_now(pool: Pool, integration: IntegrationRow, *, by: Operator) -> list[Asked]:
     """
     Runs over the linked people and their enrolments are under way, begun now or before; whoever waits for a person is
     left alone.
@@ -54,22 +68,18 @@ def scannable(pool: Pool, tenant: str | None) -> list[IntegrationRow]:
     return found
 
 
-def decide(pool: Pool, ids: Sequence[int], decision: Decision, by: Operator, tenant: str | None = None) -> Decisions:
+def decide(pool: Pool, ids: Sequence[int], decision: Decision, *, by: Operator, tenant: str | None = None) -> Decisions:
     """
     accepted: what the LMS holds stays until HR, or the LMS, says something new about it. put_back: the LMS is to hold
     again what was last written; a user or an enrolment that is missing is made again.
 
     Each finding is decided on its own.
-
-    Raises:
-        Refused: The reason is empty.
     """
-    if not by.reason.strip():
-        raise Refused("a decision needs a reason")
+    by.check(PERMISSION[decision], by.tenant)
     decisions = Decisions()
     for finding_id in dict.fromkeys(ids):
         try:
-            with transaction(pool) as db:
+            with deed(pool, by) as db:
                 _decide(db, _find(db, finding_id, tenant), decision, by)
         except (NotFound, Refused) as problem:
             decisions.refused[finding_id] = str(problem)
@@ -92,6 +102,8 @@ def _decide(db: Db, finding: FindingRow, decision: Decision, by: Operator) -> No
         _put_back(db, finding, by)
     if not FindingStore(db, finding.integration_id).decide(finding, decision, by=by.name, reason=by.reason):
         raise Refused(f"finding {finding.finding_id} was decided meanwhile; look again")
+    target, before, after = f"finding/{finding.finding_id}", {"state": finding.state}, {"state": decision}
+    audited(db, by, PERMISSION[decision], target, tenant=finding.tenant, before=before, after=after)
 
 
 def _put_back(db: Db, finding: FindingRow, by: Operator) -> None:

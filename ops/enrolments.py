@@ -6,15 +6,20 @@ from datetime import date
 from typing import Any
 
 from db.accounts import Entry, WorkStore
+from db.audit import Item
 from db.configuration import IntegrationRow
 from db.enrolments import Chosen, ContactLine, ContactStore, EnrolmentLine, EnrolmentViews, ResultLine, Snapshot
 from db.people import PeopleViews, Subject
 from db.pool import Pool, transaction
 from domain.why import Explanation
 from ops.actions import NotFound, Refused
+from ops.operators import Operator, audited, audited_items, deed
 from ops.own_events import own_event, publish
 from producers.publisher import OutgoingEvent
 from runtime.settings import Settings
+
+SET_EXPORT = "enrolments:export:set"
+REPROVISION = "enrolments:enrolment:reprovision"
 
 CHANGED = "hr.course_enrolment.changed.v1"
 MOST = 100_000
@@ -53,6 +58,20 @@ class SetExport:
     unchanged: Sequence[str]
 
 
+def find_line(pool: Pool, enrolment_key: str, tenant: str | None) -> EnrolmentLine:
+    """
+    Raises:
+        NotFound: None, or more than one client company, knows the key.
+    """
+    with transaction(pool) as db:
+        found = EnrolmentViews(db, tenant).lines(Chosen(keys=[enrolment_key]), MOST)
+    if not found:
+        raise NotFound(f"HR has told of no enrolment with the key {enrolment_key}")
+    if len({line.tenant for line in found}) > 1:
+        raise NotFound(f"several client companies know the enrolment {enrolment_key}; add --tenant")
+    return found[0]
+
+
 def show(pool: Pool, line: EnrolmentLine) -> Shown:
     """Everything about one enrolment."""
     subject = Subject(line.tenant, line.employee_key, line.enrolment_key)
@@ -67,7 +86,7 @@ def show(pool: Pool, line: EnrolmentLine) -> Shown:
 
 
 def set_export(
-    pool: Pool, settings: Settings, tenant: str, chosen: Chosen, export: Export, *, by: str, dry_run: bool = False
+    pool: Pool, settings: Settings, tenant: str, chosen: Chosen, export: Export, *, by: Operator
 ) -> SetExport:
     """
     Box and day of the chosen enrolments are as said, by events like HR's own: HR's next word counts more (R132, R134).
@@ -76,6 +95,7 @@ def set_export(
         NotFound: Nothing is chosen by this.
         Refused: HR orders its words by sequence, so that ours could not be placed; or the broker did not take them.
     """
+    by.check(SET_EXPORT, tenant)
     with transaction(pool) as db:
         views = EnrolmentViews(db, tenant)
         lines = views.lines(chosen, MOST)
@@ -86,8 +106,15 @@ def set_export(
         raise NotFound("no enrolment matches")
     wanted = {key: export.of(dict(snapshot.data)) for key, snapshot in held.items()}
     changed = [key for key in held if wanted[key] != held[key].data]
-    if not dry_run:
-        _publish(settings, [_event(tenant, held[key], wanted[key], by) for key in changed])
+    if changed and not by.dry_run:
+        lost = publish(settings, [_event(tenant, held[key], wanted[key], by.name) for key in changed])
+        with transaction(pool) as db:
+            after = {"sent": len(changed), "box": export.box, "day": export.day, "at_once": export.at_once}
+            outcome = "not all sent" if lost else "done"
+            operation = audited(db, by, SET_EXPORT, "enrolment/chosen", tenant=tenant, after=after, outcome=outcome)
+            audited_items(db, operation, [Item(f"enrolment/{key}") for key in changed])
+        if lost:
+            raise Refused(f"{lost}; say it again, nothing is doubled")
     return SetExport(changed, sorted(provisioned), [key for key in held if key not in changed])
 
 
@@ -98,13 +125,7 @@ def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: str) -> Outgoi
     return own_event(CHANGED, source, tenant, data["enrolment_key"], data, after=held.occurred_at)
 
 
-def _publish(settings: Settings, events: Sequence[OutgoingEvent]) -> None:
-    lost = publish(settings, events)
-    if lost:
-        raise Refused(f"{lost}; say it again, nothing is doubled")
-
-
-def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: str, reason: str) -> str:
+def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: Operator) -> str:
     """
     The contact log is deleted, so the enrolment is provisioned anew: nobody is made or enrolled twice by it (R137).
 
@@ -112,15 +133,16 @@ def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: s
         Whose enrolment it is.
 
     Raises:
-        Refused: The reason is empty.
         NotFound: It was not provisioned there.
     """
-    if not reason.strip():
-        raise Refused("deleting a contact log needs a reason")
-    with transaction(pool) as db:
-        employee_key = ContactStore(db, integration.integration_id).delete(enrolment_key, by=by, reason=reason)
+    by.check(REPROVISION, integration.tenant)
+    said = {"by": by.name, "reason": by.reason}
+    with deed(pool, by) as db:
+        employee_key = ContactStore(db, integration.integration_id).delete(enrolment_key, **said)
         if employee_key is None:
             raise NotFound(f"{integration.name} has no contact log of the enrolment {enrolment_key}")
-        entry = Entry(employee_key, "contact log deleted", enrolment_key, {"by": by, "reason": reason})
+        entry = Entry(employee_key, "contact log deleted", enrolment_key, said)
         WorkStore(db, integration.integration_id).write_timeline(integration.tenant, [entry])
+        target = f"enrolment/{integration.name}/{enrolment_key}"
+        audited(db, by, REPROVISION, target, tenant=integration.tenant)
     return employee_key

@@ -1,5 +1,6 @@
 """Profile fields of an LMS: see what there is, see what is chosen, choose."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,13 +8,18 @@ from typing import Any
 from db import configuration
 from db.configuration import IntegrationRow
 from db.lms_fields import FieldStore, KnownField
-from db.pool import Pool, transaction
+from db.pool import Db, Pool, transaction
 from domain.fields import KINDS, FieldMap, FieldNews, as_seen, concern_people, missing_options
 from domain.integration import IntegrationSettings
 from domain.lms import LmsField, LmsGateway
 from ops.actions import NotFound, Refused
 from ops.lms_access import lms_of
+from ops.operators import Operator, audited, deed
+from ops.recording import record_edit
 from runtime.settings import Settings
+
+DISCOVER = "integrations:field:discover"
+MAP = "integrations:field:map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,17 @@ class Choice:
     payrolls: tuple[str, ...] = ()
 
 
-def discover(pool: Pool, settings: Settings, integration: IntegrationRow) -> Discovery:
+def discover(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Discovery:
+    """As `look_and_keep`, because somebody asked for it."""
+    by.check(DISCOVER, integration.tenant)
+    found = look_and_keep(pool, settings, integration)
+    with transaction(pool) as db:
+        news = Counter(item.news for item in found.news)
+        audited(db, by, DISCOVER, integration.target, tenant=integration.tenant, after=news)
+    return found
+
+
+def look_and_keep(pool: Pool, settings: Settings, integration: IntegrationRow) -> Discovery:
     """
     The custom fields of users and courses are known as far as the token can see them (R28, R29, R39).
 
@@ -120,7 +136,7 @@ def _note(entry: KnownField, chosen: FieldMap) -> str:
     return ""
 
 
-def map_field(pool: Pool, integration: IntegrationRow, choice: Choice) -> FieldMap:
+def map_field(pool: Pool, integration: IntegrationRow, choice: Choice, *, by: Operator) -> FieldMap:
     """
     The field is kept up to date from its source from now on; everybody is looked at again.
 
@@ -128,7 +144,8 @@ def map_field(pool: Pool, integration: IntegrationRow, choice: Choice) -> FieldM
         Refused: The choice contradicts what was discovered, or that is not enough to go by.
         ValidationError: The two can never fit (R31).
     """
-    with transaction(pool) as db:
+    by.check(MAP, integration.tenant)
+    with deed(pool, by) as db:
         known = {
             entry.field.shortname: entry.field
             for entry in FieldStore(db, integration.integration_id).known()
@@ -147,22 +164,29 @@ def map_field(pool: Pool, integration: IntegrationRow, choice: Choice) -> FieldM
         }
         others = [m for m in _maps(integration) if m["lms_field"] != choice.lms_field]
         saved = _changed(integration, [*others, wanted])
-        configuration.change_settings(db, integration, saved)
+        _save(db, integration, saved, choice.lms_field, by)
     return saved.people.fields[-1]
 
 
-def unmap_field(pool: Pool, integration: IntegrationRow, lms_field: str) -> None:
+def unmap_field(pool: Pool, integration: IntegrationRow, lms_field: str, *, by: Operator) -> None:
     """
     The field is never written again, and keeps what it holds (R30).
 
     Raises:
         NotFound: It is not mapped.
     """
+    by.check(MAP, integration.tenant)
     others = [m for m in _maps(integration) if m["lms_field"] != lms_field]
     if len(others) == len(_maps(integration)):
         raise NotFound(f"{lms_field} is not mapped; mapped are: {', '.join(m['lms_field'] for m in others) or 'none'}")
-    with transaction(pool) as db:
-        configuration.change_settings(db, integration, _changed(integration, others))
+    with deed(pool, by) as db:
+        _save(db, integration, _changed(integration, others), lms_field, by)
+
+
+def _save(db: Db, integration: IntegrationRow, wanted: IntegrationSettings, lms_field: str, by: Operator) -> None:
+    if not configuration.change_settings(db, integration, wanted):
+        raise Refused("somebody else changed these settings meanwhile; look at them, and say it again")
+    record_edit(db, by, MAP, integration, [f"people.fields.{lms_field}"])
 
 
 def _kind(choice: Choice, seen: LmsField | None) -> str:

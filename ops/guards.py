@@ -4,9 +4,16 @@ from db.guards import GuardRow, decide, guard_people, guards
 from db.pool import Pool, transaction
 from domain.guard import GuardState
 from ops.actions import NotFound, Refused
+from ops.operators import Operator, audited, deed
 
 BEFORE: dict[GuardState, GuardState] = {"approved": "open", "rejected": "open", "undone": "approved"}
 """What a guard must be for each decision."""
+
+PERMISSION: dict[GuardState, str] = {
+    "approved": "guards:guard:approve",
+    "rejected": "guards:guard:reject",
+    "undone": "guards:guard:undo",
+}
 
 
 def find_guard(pool: Pool, guard_id: int, tenant: str | None = None) -> GuardRow:
@@ -27,7 +34,7 @@ def people_of(pool: Pool, guard: GuardRow) -> list[tuple[str, str | None]]:
         return guard_people(db, guard.guard_id)
 
 
-def decide_guard(pool: Pool, guard: GuardRow, state: GuardState, *, by: str, reason: str) -> int:
+def decide_guard(pool: Pool, guard: GuardRow, state: GuardState, *, by: Operator) -> int:
     """
     approved: exactly those suspensions go on. rejected: the people stay active until HR says something new.
     undone: whom an approved guard suspended is active again, until HR says something new.
@@ -36,15 +43,18 @@ def decide_guard(pool: Pool, guard: GuardRow, state: GuardState, *, by: str, rea
         How many people it concerns.
 
     Raises:
-        Refused: The reason is empty, or the guard is not in a state for this decision.
+        Refused: The guard is not in a state for this decision.
     """
-    if not reason.strip():
-        raise Refused("a decision needs a reason")
+    action = PERMISSION[state]
+    by.check(action, guard.tenant)
     needed = BEFORE[state]
     concerned = None
     if guard.state == needed:
-        with transaction(pool) as db:
-            concerned = decide(db, guard, state, by=by, reason=reason)
+        with deed(pool, by) as db:
+            concerned = decide(db, guard, state, by=by.name, reason=by.reason)
+            if concerned is not None:
+                target, after = f"guard/{guard.guard_id}", {"state": state, "people": concerned}
+                audited(db, by, action, target, tenant=guard.tenant, before={"state": needed}, after=after)
     if concerned is None:
         now = find_guard(pool, guard.guard_id).state
         raise Refused(f"guard {guard.guard_id} is {now}; only one that is {needed} can be {state}")

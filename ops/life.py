@@ -17,10 +17,17 @@ from domain.integration import IntegrationSettings
 from domain.scope import out_of_scope
 from ops import selfcheck
 from ops.actions import Enabled, NotReady, Refused, enable, with_checked_urls
-from ops.fields import discover
+from ops.fields import look_and_keep
+from ops.operators import Operator, deed
+from ops.recording import record_edit, record_state
 from runtime.mail import NotSent, send
 from runtime.secrets import Secret
 from runtime.settings import Settings
+
+EDIT = "integrations:integration:edit"
+PAUSE = "integrations:integration:pause"
+RESUME = "integrations:integration:resume"
+REMOVE = "integrations:integration:remove"
 
 Order = Literal["payroll", "people", "linked", "in-scope"]
 
@@ -87,16 +94,15 @@ def edit(
     integration: IntegrationRow,
     wanted: IntegrationSettings,
     *,
+    by: Operator,
     password: Secret | None = None,
     rekey: bool = False,
-    dry_run: bool = False,
 ) -> Edited:
     """
     The integration works by these settings from now on, as a new version; nothing happens when nothing differs.
 
     Args:
         rekey: Linked people may get another id number in the LMS (R164).
-        dry_run: Only say what would change.
 
     Raises:
         NotReady: It is enabled, and the self-check at the new address failed.
@@ -104,6 +110,7 @@ def edit(
         Refused: The name changes, the identity changes without `rekey`, a password is missing, or somebody else
             changed the settings meanwhile.
     """
+    by.check(EDIT, integration.tenant)
     wanted = with_checked_urls(wanted, settings)
     held = IntegrationSettings.model_validate(integration.settings)
     changes = list(differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
@@ -116,7 +123,7 @@ def edit(
             f"people.identity changes, and {linked} linked people have their id number in the LMS already;"
             " say --rekey to give all of them another one"
         )
-    if dry_run or not (changes or password):
+    if by.dry_run or not (changes or password):
         return Edited(changes, integration.settings_version, rekeyed)
     _check_new_place(settings, integration, held, wanted)
     _refuse_misfitting_fields(pool, integration, wanted)
@@ -127,6 +134,7 @@ def edit(
             configuration.replace_password(db, integration, password, keys=settings.master_keys)
         names = [change.setting for change in changes]
         configuration.note(db, integration, "integration edited", settings=names, rekeyed=rekeyed)
+        record_edit(db, by, EDIT, integration, names + ["password"] * bool(password))
     return Edited(changes, integration.settings_version + 1, rekeyed)
 
 
@@ -163,7 +171,9 @@ def _check_new_place(
         raise NotReady(findings.checks)
 
 
-def begin(pool: Pool, settings: Settings, integration: IntegrationRow) -> tuple[Enabled, str]:
+def begin(
+    pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator, cost_confirmed: bool
+) -> tuple[Enabled, str]:
     """
     The integration is enabled, its LMS's fields are known (R28), and its client is welcomed, once each time (R83).
 
@@ -172,10 +182,16 @@ def begin(pool: Pool, settings: Settings, integration: IntegrationRow) -> tuple[
 
     Raises:
         NotReady: The self-check failed; nothing changed.
+        Refused: It costs something, and nobody said that they know (R177).
     """
-    done = enable(pool, settings, integration)
+    cost = IntegrationSettings.model_validate(integration.settings).monthly_cost
+    if cost and not cost_confirmed and integration.state not in ("active", "quarantined"):
+        raise Refused(f"{integration.name} costs {cost} a month from now on: confirm it")
+    done = enable(pool, settings, integration, by=by)
+    if by.dry_run:
+        return done, ""
     with suppress(ProvisioningError):  # looked for again by the daily check
-        discover(pool, settings, integration)
+        look_and_keep(pool, settings, integration)
     if done.was not in ("draft", "paused"):
         return done, ""
     return done, _welcomed(settings, IntegrationSettings.model_validate(integration.settings))
@@ -200,7 +216,7 @@ def _welcomed(settings: Settings, chosen: IntegrationSettings) -> str:
     return f"Welcome mail sent to {len(chosen.welcome.mail_to)} addresses."
 
 
-def pause(pool: Pool, integration: IntegrationRow) -> bool:
+def pause(pool: Pool, integration: IntegrationRow, *, by: Operator) -> bool:
     """
     Nobody calls the LMS; what arrives waits, and what is under way ends with its call (R161).
 
@@ -210,17 +226,19 @@ def pause(pool: Pool, integration: IntegrationRow) -> bool:
     Raises:
         Refused: It is a draft.
     """
+    by.check(PAUSE, integration.tenant)
     if integration.state == "draft":
         raise Refused(f"{integration.name} is a draft; nothing is called before it is enabled")
     if integration.state == "paused":
         return False
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         configuration.set_state(db, integration, "paused")
         configuration.note(db, integration, "integration paused", was=integration.state)
+        record_state(db, by, PAUSE, integration, before=integration.state, after="paused")
     return True
 
 
-def resume(pool: Pool, integration: IntegrationRow) -> bool:
+def resume(pool: Pool, integration: IntegrationRow, *, by: Operator) -> bool:
     """
     What waited is done, in order. Nothing is tested or mailed: that goes with enabling.
 
@@ -230,24 +248,28 @@ def resume(pool: Pool, integration: IntegrationRow) -> bool:
     Raises:
         Refused: It is a draft.
     """
+    by.check(RESUME, integration.tenant)
     if integration.state == "draft":
         raise Refused(f"{integration.name} is a draft; enable it")
     if integration.state != "paused":
         return False
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         configuration.set_state(db, integration, "active")
         configuration.note(db, integration, "integration resumed")
+        record_state(db, by, RESUME, integration, before="paused", after="active")
     return True
 
 
-def remove(pool: Pool, integration: IntegrationRow) -> None:
+def remove(pool: Pool, integration: IntegrationRow, *, by: Operator) -> None:
     """
     The link with the LMS is gone: token and password are wiped, name and address are free. History, links and results
     stay, and so do the accounts in the LMS (R179).
     """
-    with transaction(pool) as db:
+    by.check(REMOVE, integration.tenant)
+    with deed(pool, by) as db:
         if configuration.remove(db, integration):
             configuration.note(db, integration, "integration removed", was=integration.state)
+            record_state(db, by, REMOVE, integration, before=integration.state, after="removed")
 
 
 def payrolls(

@@ -2,31 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from db.accounts import WorkStore
 from db.configuration import IntegrationRow
 from db.links import LinkStore, Locked
-from db.pool import Db, Pool, transaction
+from db.pool import Db, Pool
 from domain.announcements import account_linked
 from domain.integration import IntegrationSettings
 from domain.lms import LmsUser
 from lms.look_ups import Users, protected_ids
 from ops.actions import NotFound, Refused
 from ops.lms_access import reading
+from ops.operators import Operator, audited, deed
 from runtime.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """Who decides, and why; both are kept in the person's timeline."""
-
-    name: str
-    reason: str
+SET = "people:link:set"
+UNSET = "people:link:unset"
 
 
 def set_link(
-    pool: Pool, settings: Settings, integration: IntegrationRow, employee_key: str, lms_user_id: str, by: Operator
+    pool: Pool, settings: Settings, integration: IntegrationRow, employee_key: str, lms_user_id: str, *, by: Operator
 ) -> None:
     """
     The person is this LMS user, and is brought in line with what HR says at once.
@@ -36,10 +31,10 @@ def set_link(
         Refused: The user is protected or somebody else's, the person is linked already, or a worker is busy with them.
         LmsUserTaken: Somebody else was linked to the user meanwhile.
     """
-    _check_reason(by)
+    by.check(SET, integration.tenant)
     with reading(settings, integration) as users:
         user = _user(users, integration, lms_user_id)
-    with _account(pool, integration, employee_key) as (db, store, account):
+    with _account(pool, integration, employee_key, by) as (db, store, account):
         if account.lms_user_id is not None:
             raise Refused(
                 f"{employee_key} is linked to LMS user {account.lms_user_id}; `matricula link unset` breaks it"
@@ -49,9 +44,10 @@ def set_link(
             raise Refused(f"LMS user {lms_user_id} belongs to {holder}; break that link first, or clear its id number")
         store.link(account.account_id, lms_user_id, by=by.name, reason=by.reason)
         _announce(db, integration, employee_key, lms_user_id)
+        _audited(db, by, SET, integration, employee_key, before=None, after=lms_user_id)
 
 
-def unset_link(pool: Pool, integration: IntegrationRow, employee_key: str, by: Operator) -> str:
+def unset_link(pool: Pool, integration: IntegrationRow, employee_key: str, *, by: Operator) -> str:
     """
     The person is not this LMS user, nor taken for it again. The user is left as it is.
 
@@ -62,17 +58,27 @@ def unset_link(pool: Pool, integration: IntegrationRow, employee_key: str, by: O
         NotFound: HR has not told of the person.
         Refused: There is no link, or a worker is busy with the person.
     """
-    _check_reason(by)
-    with _account(pool, integration, employee_key) as (_, store, account):
+    by.check(UNSET, integration.tenant)
+    with _account(pool, integration, employee_key, by) as (db, store, account):
         if account.lms_user_id is None:
             raise Refused(f"{employee_key} is not linked in {integration.name}")
         store.unlink(account, by=by.name, reason=by.reason)
+        _audited(db, by, UNSET, integration, employee_key, before=account.lms_user_id, after=None)
         return account.lms_user_id
 
 
-def _check_reason(by: Operator) -> None:
-    if not by.reason.strip():
-        raise Refused("a link by hand needs a reason")
+def _audited(
+    db: Db,
+    by: Operator,
+    action: str,
+    integration: IntegrationRow,
+    employee_key: str,
+    *,
+    before: str | None,
+    after: str | None,
+) -> None:
+    target = f"link/{integration.name}/{employee_key}"
+    audited(db, by, action, target, tenant=integration.tenant, before={"user": before}, after={"user": after})
 
 
 def _user(users: Users, integration: IntegrationRow, lms_user_id: str) -> LmsUser:
@@ -86,8 +92,10 @@ def _user(users: Users, integration: IntegrationRow, lms_user_id: str) -> LmsUse
 
 
 @contextmanager
-def _account(pool: Pool, integration: IntegrationRow, employee_key: str) -> Iterator[tuple[Db, LinkStore, Locked]]:
-    with transaction(pool) as db:
+def _account(
+    pool: Pool, integration: IntegrationRow, employee_key: str, by: Operator
+) -> Iterator[tuple[Db, LinkStore, Locked]]:
+    with deed(pool, by) as db:
         store = LinkStore(db, integration.tenant, integration.integration_id, employee_key)
         account = store.lock()
         if account is None:

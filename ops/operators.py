@@ -4,13 +4,14 @@ same transaction.
 """
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from db.audit import AuditStore, Entry, Item
-from db.pool import Db
-from domain.permissions import EVERYTHING
+from db.pool import Db, Pool, rehearsal, transaction
+from domain.permissions import EVERYTHING, NEEDS_REASON
 
 Source = Literal["cli", "api", "console"]
 
@@ -26,6 +27,13 @@ class Forbidden(Exception):
         self.permission = permission
 
 
+class ReasonMissing(Exception):
+    """The act needs a reason and none was given."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"say why: {permission.rpartition(':')[2]} needs a reason, and the audit keeps it")
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """
@@ -35,6 +43,7 @@ class Operator:
         tenant: The one client company that they act for; None is every one.
         request_id: Leads from the audit to the logs of one request.
         reason: In their own words; some acts need one.
+        dry_run: They only want to know what would happen: nothing that an act writes is kept.
     """
 
     name: str
@@ -44,15 +53,16 @@ class Operator:
     tenant: str | None = None
     request_id: str = ""
     reason: str = ""
+    dry_run: bool = False
 
     @classmethod
-    def at_the_machine(cls, reason: str = "") -> Self:
+    def at_the_machine(cls) -> Self:
         """The user of the operating system, with every permission: whoever has the database has everything anyway."""
-        return cls(getpass.getuser(), "cli", EVERYTHING, BREAK_GLASS, reason=reason)
+        return cls(getpass.getuser(), "cli", EVERYTHING, BREAK_GLASS)
 
-    def because(self, reason: str) -> Self:
+    def because(self, reason: str, *, dry_run: bool = False) -> Self:
         """The same operator, for this reason."""
-        return replace(self, reason=reason)
+        return replace(self, reason=reason, dry_run=dry_run)
 
     def may(self, permission: str, tenant: str | None) -> bool:
         """Whether a permission is theirs for this tenant; None is the installation as a whole."""
@@ -60,11 +70,23 @@ class Operator:
 
     def check(self, permission: str, tenant: str | None) -> None:
         """
+        Call it first in an act, before anything is read or called.
+
         Raises:
             Forbidden: The permission is not theirs.
+            ReasonMissing: It takes a reason, and they gave none; only to try it, they need none.
         """
         if not self.may(permission, tenant):
             raise Forbidden(self, permission)
+        if permission in NEEDS_REASON and not (self.reason.strip() or self.dry_run):
+            raise ReasonMissing(permission)
+
+
+@contextmanager
+def deed(pool: Pool, by: Operator) -> Iterator[Db]:
+    """The transaction of an act: kept, unless it is a dry run."""
+    with rehearsal(pool) if by.dry_run else transaction(pool) as db:
+        yield db
 
 
 def audited(
@@ -93,7 +115,7 @@ def audited(
         The entry's id; items are put under it with `audited_items`.
 
     Raises:
-        Forbidden: The operator may not do this; the transaction is rolled back with what was done.
+        Forbidden, ReasonMissing: The transaction is rolled back with what was done.
     """
     operator.check(action, tenant)
     return AuditStore(db).append(

@@ -7,6 +7,7 @@ from db.pool import Pool
 from domain.integration import IntegrationSettings, Results
 from ops import life
 from ops.actions import Refused
+from ops.operators import Operator
 from runtime.settings import Settings
 
 
@@ -15,6 +16,7 @@ def choose_outcomes(
     settings: Settings,
     integration: IntegrationRow,
     *,
+    by: Operator,
     added: Mapping[str, str],
     passed: str | None = None,
     failed: str | None = None,
@@ -44,5 +46,5 @@ def choose_outcomes(
     results["pass_outcome"] = passed or results["pass_outcome"]
     results["fail_outcome"] = failed or results["fail_outcome"]
     changed = IntegrationSettings.model_validate(wanted)
-    life.edit(pool, settings, integration, changed)
+    life.edit(pool, settings, integration, changed, by=by)
     return changed.results

@@ -35,9 +35,7 @@ class Overridden:
     event_id: str | None
 
 
-def override(
-    pool: Pool, settings: Settings, subject: Subject, changes: Mapping[str, str], by: Operator, *, dry_run: bool = False
-) -> Overridden:
+def override(pool: Pool, settings: Settings, subject: Subject, changes: Mapping[str, str], by: Operator) -> Overridden:
     """
     The person's fields are as said until HR says something newer.
 
@@ -47,18 +45,16 @@ def override(
 
     Raises:
         NotFound: HR has not told of the person.
-        Refused: There is no such field, it cannot hold this, nothing would differ, the reason is empty, or HR orders
-            its words by sequence, so that ours could not be placed. Nothing is sent then.
+        Refused: There is no such field, it cannot hold this, nothing would differ, or HR orders its words by sequence,
+            so that ours could not be placed. Nothing is sent then.
     """
     by.check(OVERRIDE, subject.tenant)
-    if not by.reason.strip():
-        raise Refused("setting a person's fields by hand needs a reason")
     held = _held(pool, subject)
     wanted = _wanted(held.data, changes)
     fields = {name: (held.data.get(name), wanted[name]) for name in wanted if held.data.get(name) != wanted[name]}
     if not fields:
         raise Refused(f"that is what HR says of {subject.employee_key} already")
-    if dry_run:
+    if by.dry_run:
         return Overridden(fields, None)
     source = f"/matricula/{subject.tenant}/override"
     said = own_event(UPDATED, source, subject.tenant, subject.employee_key, wanted, after=held.occurred_at)

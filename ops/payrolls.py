@@ -13,10 +13,12 @@ from db.pool import Pool, transaction
 from domain.integration import IntegrationSettings
 from ops.actions import Refused
 from ops.life import Payroll
+from ops.operators import Operator, audited
 from producers.publisher import Outcome, OutgoingEvent, Publisher
 from runtime.settings import Settings
 from runtime.topology import EVENTS
 
+SELECT = "integrations:payroll:select"
 SOURCE = "/matricula/command-line"
 
 
@@ -30,7 +32,13 @@ class Ticked:
 
 
 def tick(
-    pool: Pool, settings: Settings, integration: IntegrationRow, payrolls: Iterable[Payroll], *, select: bool
+    pool: Pool,
+    settings: Settings,
+    integration: IntegrationRow,
+    payrolls: Iterable[Payroll],
+    *,
+    select: bool,
+    by: Operator,
 ) -> Ticked:
     """
     Each of these payrolls that is not so already is said to be selected, or not to be, for this integration (R19).
@@ -41,6 +49,7 @@ def tick(
     Raises:
         Refused: The integration takes all payrolls.
     """
+    by.check(SELECT, integration.tenant)
     if IntegrationSettings.model_validate(integration.settings).payrolls == "all":
         raise Refused(f"{integration.name} takes all payrolls; set `payrolls` to selected first")
     with transaction(pool) as db:
@@ -51,11 +60,16 @@ def tick(
         payroll: _event(integration, payroll, {"name": name or None} | known.get(payroll, {}), at, select=select)
         for payroll, name in names.items()
     }
+    if by.dry_run:
+        return Ticked([*said], [])
     with Publisher(settings.amqp_url) as publisher:
         receipts = list(publisher.publish_all(said.values()))
         problem = publisher.problem
     there = {receipt.message_id for receipt in receipts if receipt.outcome is Outcome.CONFIRMED}
     confirmed = [payroll for payroll, event in said.items() if event.message_id in there]
+    with transaction(pool) as db:
+        after = {"payrolls": confirmed, "selected": select}
+        audited(db, by, SELECT, integration.target, tenant=integration.tenant, after=after, outcome=problem or "done")
     return Ticked(confirmed, [payroll for payroll in said if payroll not in confirmed], problem)
 
 

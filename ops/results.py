@@ -1,4 +1,4 @@
-"""Results against the LMS and against what HR has been told: looking only."""
+"""Results taken out, and held against the LMS and what HR has been told."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +16,33 @@ from domain.unit_results import Shown
 from lms.look_ups import completed_of
 from lms.read_only import ReadOnly
 from ops.actions import NotFound, Refused
+from ops.exports import Format, export
 from ops.lms_access import reading
+from ops.operators import Operator, audited
 from runtime.settings import Settings
 
 AT_ONCE = 25
+EXPORT = "results:result:export"
+
+COLUMNS = (
+    "tenant",
+    "integration",
+    "enrolment_key",
+    "employee_key",
+    "course_code",
+    "unit_code",
+    "unit_title",
+    "outcome",
+    "outcome_label",
+    "passed",
+    "grade",
+    "completed_at",
+    "attempted_on",
+    "synced_at",
+    "delivered_at",
+    "stamp",
+    "result_id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,17 @@ class Reconciled:
     looked_at: int = 0
     left_out: int = 0
     deviations: list[Deviation] = field(default_factory=list)
+
+
+def export_results(pool: Pool, file: str, chosen: ResultFilter, kind: Format, *, by: Operator) -> int:
+    """The file holds all of these results, the newest first; who took them out is on record. Answers with how many."""
+    tenant = chosen.tenant or by.tenant
+    by.check(EXPORT, tenant)
+    with transaction(pool) as db:
+        rows = ([getattr(line, name) for name in COLUMNS] for line in ResultViews(db).all_results(chosen))
+        count = export(file, COLUMNS, rows, kind)
+        audited(db, by, EXPORT, f"results/{kind}", tenant=tenant, after={"results": count})
+    return count
 
 
 def reachable(pool: Pool, tenant: str | None, name: str | None) -> list[IntegrationRow]:

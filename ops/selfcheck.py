@@ -1,5 +1,6 @@
 """The self-check as a person asks for it: at any time, also of a draft and while paused (R180)."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,13 +15,25 @@ from domain.integration import IntegrationSettings
 from lms.opening import Gateways
 from lms.selfcheck import Findings, Subject, self_check
 from ops.lms_access import reading, token_of
+from ops.operators import Operator, audited
 from runtime.settings import Settings
 
+TEST = "integrations:integration:test"
 PATIENCE = timedelta(seconds=10)
 PEOPLE_AT_ONCE = 500
 
 
-def check(pool: Pool, settings: Settings, integration: IntegrationRow) -> Findings:
+def check(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Findings:
+    """As `look_and_keep`, because somebody asked for it."""
+    by.check(TEST, integration.tenant)
+    findings = look_and_keep(pool, settings, integration)
+    states = Counter(line.state for line in findings.checks)
+    with transaction(pool) as db:
+        audited(db, by, TEST, integration.target, tenant=integration.tenant, after=states)
+    return findings
+
+
+def look_and_keep(pool: Pool, settings: Settings, integration: IntegrationRow) -> Findings:
     """Every line about the integration, kept as its last check. Only harmless calls are made."""
     wanted = IntegrationSettings.model_validate(integration.settings)
     with transaction(pool) as db:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from db.catalogue import CatalogueStore, CourseLine
 from db.configuration import IntegrationRow
@@ -11,6 +12,9 @@ from db.sync_runs import Asked, FlowState, RunRow, SyncRuns, flow_states
 from domain.failure_catalogue import describe
 from domain.syncing import FLOWS, Flow, Reading
 from ops.actions import Refused
+from ops.operators import Operator, audited, deed
+
+SYNC = "integrations:sync:start"
 
 
 def sync_now(
@@ -18,7 +22,7 @@ def sync_now(
     integration: IntegrationRow,
     readings: Sequence[Reading],
     *,
-    by: str,
+    by: Operator,
     again: bool = True,
     enrolments: bool = False,
 ) -> list[Asked]:
@@ -32,21 +36,51 @@ def sync_now(
     Raises:
         Refused: The integration may not call its LMS now, so that a run would only wait.
     """
+    by.check(SYNC, integration.tenant)
     if integration.state == "quarantined":
         raise Refused(f"{integration.name} is held: {describe(integration.hold_code or '').fix}")
     if integration.state != "active":
         raise Refused(f"{integration.name} is {integration.state}; a run would only wait until it is active")
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         runs = SyncRuns(db, integration.integration_id)
-        return [runs.ask(reading, by=by, again=again, enrolments=enrolments) for reading in readings or FLOWS]
+        asked = [runs.ask(reading, by=by.name, again=again, enrolments=enrolments) for reading in readings or FLOWS]
+        after = {"runs": [one.run_id for one in asked], "again": again, "enrolments": enrolments}
+        audited(db, by, SYNC, integration.target, tenant=integration.tenant, after=after)
+    return asked
 
 
 def runs_of(
-    pool: Pool, integration: IntegrationRow, run_ids: Sequence[int] | None = None, *, most: int = 100
+    pool: Pool,
+    integration: IntegrationRow,
+    run_ids: Sequence[int] | None = None,
+    *,
+    before: int | None = None,
+    most: int = 100,
 ) -> list[RunRow]:
-    """These runs of the integration, or its last ones; the newest first."""
+    """These runs of the integration, or its last ones, or those before one; the newest first."""
     with transaction(pool) as db:
-        return SyncRuns(db, integration.integration_id).rows(run_ids, most=most)
+        return SyncRuns(db, integration.integration_id).rows(run_ids, before=before, most=most)
+
+
+def public_run(run: RunRow) -> dict[str, Any]:
+    """The run as JSON has it."""
+    return {
+        "run_id": run.run_id,
+        "integration": run.integration,
+        "tenant": run.tenant,
+        "flow": run.flow,
+        "state": run.state,
+        "asked_by": run.asked_by,
+        "enrolments": run.enrolments,
+        "expected": run.expected,
+        "counts": run.counts,
+        "reasons": run.reasons,
+        "calls": run.calls,
+        "code": run.code,
+        "started_at": run.started_at,
+        "done_at": run.done_at,
+        "took_s": round(run.took.total_seconds(), 3),
+    }
 
 
 def courses_of(pool: Pool, integration: IntegrationRow) -> list[CourseLine]:

@@ -24,7 +24,7 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with open_pool(settings.database_url, name="scheduler", max_size=3) as pool:
+    with open_pool(settings.database_url, name="scheduler", role="worker", max_size=3) as pool:
         publisher = Publisher(settings.amqp_url)
         relay = threading.Thread(target=run_relay, args=(pool, publisher, stop), name="relay", daemon=True)
         relay.start()

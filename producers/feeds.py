@@ -18,10 +18,11 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class GoodLine:
-    """A line that may be sent."""
+    """A line that may be sent, and whose it is."""
 
     number: int
     event: OutgoingEvent
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +67,4 @@ def _checked(number: int, body: bytes) -> Line:
         event = parse_bytes(body)
     except BadEvent as error:
         return BadLine(number, error.field, error.problem)
-    return GoodLine(number, OutgoingEvent(EVENTS, event.type, event.envelope.id, body))
+    return GoodLine(number, OutgoingEvent(EVENTS, event.type, event.envelope.id, body), event.envelope.tenant)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from runtime.secrets import MasterKeys
 
 _WORLD_READABLE = 0o004
+_HIGHEST_PORT = 65_535
 
 
 class BadSettings(ValueError):
@@ -38,6 +39,14 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """Where the console process listens. TLS ends before it: with a proxy on this machine, or in the same pod."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where the services are, and what this installation allows."""
 
@@ -47,6 +56,7 @@ class Settings:
     allow_private_lms: bool = False
     worker_threads: int = 6
     timing: Timing = Timing()
+    console: Console = Console()
     smtp_url: str = field(default="", repr=False)
     mail_from: str = ""
 
@@ -64,6 +74,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         allow_private_lms=_flag(environment, "MATRICULA_ALLOW_PRIVATE_LMS", problems),
         worker_threads=int(_number(environment, "MATRICULA_WORKER_THREADS", 6, problems)),
         timing=_timing(environment, problems),
+        console=_console(environment, problems),
         smtp_url=_url(environment, "MATRICULA_SMTP_URL", ("smtp", "smtps"), problems, needed=False),
         mail_from=environment.get("MATRICULA_MAIL_FROM", ""),
     )
@@ -72,6 +83,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if problems:
         raise BadSettings(problems)
     return settings
+
+
+def _console(environment: Mapping[str, str], problems: list[str]) -> Console:
+    default = Console()
+    port = int(_number(environment, "MATRICULA_CONSOLE_PORT", default.port, problems))
+    if port > _HIGHEST_PORT:
+        problems.append(f"MATRICULA_CONSOLE_PORT must be at most {_HIGHEST_PORT}")
+    return Console(environment.get("MATRICULA_CONSOLE_HOST", default.host), port)
 
 
 def _timing(environment: Mapping[str, str], problems: list[str]) -> Timing:

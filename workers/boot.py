@@ -153,7 +153,7 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
     """Work on wake-ups of these queues until stopped, then finish what is under way."""
     under_way = UnderWay()
     broker = wakeup_broker(settings.amqp_url, middleware=[LogContext(), under_way])
-    with open_pool(settings.database_url, name="worker", max_size=settings.worker_threads + 1) as pool:
+    with open_pool(settings.database_url, name="worker", role="worker", max_size=settings.worker_threads + 1) as pool:
         _refuse_wrong_key(settings, pool)
         cases = use_cases(settings, pool, WakeUps(broker), stop)
         register(broker, cases, threads=settings.worker_threads)
@@ -183,7 +183,7 @@ def _refuse_wrong_key(settings: Settings, pool: Pool) -> None:
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
     """Store what arrives until stopped."""
     wakeups = WakeUps(wakeup_broker(settings.amqp_url))
-    with open_pool(settings.database_url, name="ingest", max_size=2) as pool:
+    with open_pool(settings.database_url, name="ingest", role="ingest", max_size=2) as pool:
         ingest.run(settings.amqp_url, pool, wakeups.apply, stop)
 
 

@@ -237,8 +237,9 @@ from unnest(%(employees)s::text[], %(enrolments)s::text[], %(kinds)s::text[], %(
 
 -- name: announce
 -- Outbound events commit with what they tell of; a repeated one is the same one.
-insert into outbox (event_id, type, body)
-select * from unnest(%(event_ids)s::text[], %(types)s::text[], %(bodies)s::bytea[])
+insert into outbox (tenant, event_id, type, body)
+select i.tenant, said.* from integration i, unnest(%(event_ids)s::text[], %(types)s::text[], %(bodies)s::bytea[]) said
+where i.integration_id = %(integration_id)s
 on conflict (event_id) do nothing;
 
 -- name: count_calls

@@ -62,6 +62,7 @@ select i.integration_id, i.tenant, i.name, i.url, i.settings, i.settings_version
        k.wrapped as data_key
 from integration i join tenant_key k using (tenant)
 where (%(tenant)s::text is null or i.tenant = %(tenant)s) and (%(name)s::text is null or i.name = %(name)s)
+  and (%(integration_id)s::bigint is null or i.integration_id = %(integration_id)s)
   and (%(removed)s or i.state <> 'removed')
 order by i.tenant, i.name, i.integration_id;
 

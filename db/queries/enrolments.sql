@@ -12,7 +12,9 @@ where (%(tenant)s::text is null or e.tenant = %(tenant)s)
   and (%(integration)s::text is null or i.name = %(integration)s)
   and (%(keys)s::text[] is null or e.enrolment_key = any(%(keys)s))
   and (%(state)s::text is null or p.state = %(state)s)
-order by e.course_code, e.enrolment_key, i.name
+  and (%(after)s::text[] is null
+       or array[e.course_code, e.enrolment_key, coalesce(i.name, '')] > %(after)s::text[])
+order by e.course_code, e.enrolment_key, coalesce(i.name, '')
 limit %(most)s;
 
 -- name: snapshots

@@ -59,7 +59,7 @@ where f.resolved_at is null and i.state <> 'removed'
   and (%(employee_key)s::text is null or f.employee_key = %(employee_key)s)
   and (%(kind)s::text is null or f.kind = %(kind)s)
   and (%(ids)s::bigint[] is null or f.finding_id = any(%(ids)s))
-  and (not %(open_only)s or f.state = 'open')
+  and (not %(open_only)s or f.state = 'open') and f.finding_id > %(after)s
 order by f.finding_id limit %(most)s;
 
 -- name: decide_finding

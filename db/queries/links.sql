@@ -7,6 +7,7 @@ left join failure f on f.subject_kind = 'account' and f.subject_id = a.account_i
 where a.state = 'parked' and a.code = any(%(codes)s)
   and (%(tenant)s::text is null or a.tenant = %(tenant)s) and (%(integration)s::text is null or i.name = %(integration)s)
   and (%(employee_key)s::text is null or a.employee_key = %(employee_key)s)
+  and (%(after)s::text[] is null or (i.name, a.employee_key) > ((%(after)s::text[])[1], (%(after)s::text[])[2]))
 order by i.name, a.employee_key limit %(most)s;
 
 -- name: links
@@ -16,6 +17,7 @@ from account a join integration i using (integration_id)
 where a.lms_user_id is not null
   and (%(tenant)s::text is null or a.tenant = %(tenant)s) and (%(integration)s::text is null or i.name = %(integration)s)
   and (%(employee_key)s::text is null or a.employee_key = %(employee_key)s)
+  and (%(after)s::text[] is null or (i.name, a.employee_key) > ((%(after)s::text[])[1], (%(after)s::text[])[2]))
 order by i.name, a.employee_key limit %(most)s;
 
 -- name: lock_account

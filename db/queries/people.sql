@@ -113,3 +113,32 @@ select at, kind, integration, enrolment_key, data from (
 -- name: now
 -- The one clock that all processes share.
 select now();
+
+-- name: person_line
+-- One person in HR's words.
+select employee_key, payroll, data ->> 'status' as status, erased,
+       concat_ws(' ', data ->> 'first_name', nullif(data ->> 'infix', ''), data ->> 'last_name') as name,
+       coalesce((select array_agg(e) from jsonb_array_elements_text(data -> 'emails') e where e is not null), '{}') as emails,
+       occurred_at
+from person where tenant = %(tenant)s and employee_key = %(employee_key)s;
+
+-- name: people_after
+-- People in the order of their keys.
+select employee_key from person where tenant = %(tenant)s and employee_key > %(after)s
+order by employee_key limit %(most)s;
+
+-- name: people_by_key
+-- Who has this key.
+select employee_key from person where tenant = %(tenant)s and employee_key = %(key)s;
+
+-- name: people_by_address
+-- Whose account has an address with this hash.
+select distinct employee_key from account where tenant = %(tenant)s and email_sha256 = %(email_sha256)s
+order by employee_key limit %(most)s;
+
+-- name: people_by_lms_user
+-- Who is linked to this LMS user, in any integration.
+select distinct employee_key from account
+where integration_id in (select integration_id from integration where tenant = %(tenant)s)
+  and lms_user_id = %(lms_user_id)s
+order by employee_key limit %(most)s;

@@ -27,6 +27,8 @@ where (%(tenant)s::text is null or r.tenant = %(tenant)s)
   and (%(until)s::date is null or r.attempted_on <= %(until)s)
   and (%(outcome)s::text is null or r.outcome = %(outcome)s)
   and (%(delivered)s::boolean is null or (o.published_at is not null) = %(delivered)s)
+  and (%(after_at)s::timestamptz is null or r.synced_at < %(after_at)s
+       or (r.synced_at = %(after_at)s and r.result_id > %(after_id)s))
 order by r.synced_at desc, r.result_id
 limit %(most)s;
 

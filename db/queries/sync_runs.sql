@@ -115,6 +115,7 @@ select r.run_id, i.tenant, i.name as integration, r.flow, r.state, r.asked_by, r
        r.updated, r.skipped, r.failed, r.reasons, r.calls, r.code, r.started_at, r.done_at, now() as read_at
 from sync_run r join integration i using (integration_id)
 where r.integration_id = %(integration_id)s and (%(run_ids)s::bigint[] is null or r.run_id = any(%(run_ids)s))
+  and (%(before)s::bigint is null or r.run_id < %(before)s)
 order by r.run_id desc limit %(most)s;
 
 -- name: empty_runs

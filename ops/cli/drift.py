@@ -1,20 +1,17 @@
 """`matricula drift`: what somebody changed at the LMS; look for it, list it, and decide."""
 
-import getpass
 import json
 from typing import Annotated, Any
 
 import typer
 
-from db.findings import FindingRow, findings
-from db.pool import transaction
+from db.findings import FindingRow
 from domain.drift import ADVICE, KINDS
 from ops import actions, drift
 from ops.cli import runs
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import Acting, DryRun, Reason, acting
 from ops.drift import Decision
-from ops.links import Operator
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -22,23 +19,24 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Name = Annotated[str | None, typer.Option("--integration", help="Only this integration.")]
 Numbers = Annotated[list[int], typer.Argument(help="The findings' numbers, as `drift list` shows them.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the finding and in the person's timeline.")]
 
 
 @app.command()
 def scan(
     integration: Name = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until every run is over.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Compare linked people and their enrolments with the LMS now; joins a run that is under way."""
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         if integration is None:
             rows = drift.scannable(pool, tenant)
         else:
             rows = [actions.find_integration(pool, integration, tenant)]
-        asked = [(row, drift.scan_now(pool, row, by="command line")) for row in rows]
+        asked = [(row, drift.scan_now(pool, row, by=by)) for row in rows]
         runs.follow(pool, asked, wait=wait, as_json=as_json)
 
 
@@ -56,10 +54,9 @@ def list_(
     chosen = next((one for one in KINDS if one == kind), None)
     if kind and chosen is None:
         raise typer.BadParameter(f"a kind is one of {', '.join(KINDS)}", param_hint="--kind")
-    with told(), opened() as (_, pool), transaction(pool) as db:
-        found = findings(
-            db, tenant, integration=integration, employee_key=person, kind=chosen, open_only=not all_, most=most
-        )
+    wanted = {"integration": integration, "employee_key": person, "kind": chosen, "open_only": not all_, "most": most}
+    with told(), acting() as (_, pool, by):
+        found = drift.listed(pool, tenant, by=by, **wanted)
     if as_json:
         show_json(found)
     else:
@@ -69,20 +66,24 @@ def list_(
 
 
 @app.command()
-def accept(numbers: Numbers, reason: Reason, tenant: Tenant = None, as_json: Json = False) -> None:
+def accept(
+    numbers: Numbers, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Leave it as the LMS holds it until HR says something new about it."""
-    _decide(numbers, "accepted", reason, tenant, as_json=as_json)
+    _decide("accepted", numbers, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command("put-back")
-def put_back(numbers: Numbers, reason: Reason, tenant: Tenant = None, as_json: Json = False) -> None:
+def put_back(
+    numbers: Numbers, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Have HR's word written again; a user or an enrolment that is missing is made again."""
-    _decide(numbers, "put_back", reason, tenant, as_json=as_json)
+    _decide("put_back", numbers, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
-def _decide(numbers: list[int], decision: Decision, reason: str, tenant: str | None, *, as_json: bool) -> None:
-    with told(), opened() as (_, pool):
-        decisions = drift.decide(pool, numbers, decision, Operator(getpass.getuser(), reason), tenant)
+def _decide(decision: Decision, numbers: list[int], tenant: str | None, session: Acting, *, as_json: bool) -> None:
+    with told(), session as (_, pool, by):
+        decisions = drift.decide(pool, numbers, decision, by=by, tenant=tenant)
     if as_json:
         show_json({"state": decision, "done": decisions.done, "refused": decisions.refused})
     else:

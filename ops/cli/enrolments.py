@@ -1,6 +1,5 @@
 """`matricula enrolments`: where enrolments stand, when they are exported, and having one provisioned anew."""
 
-import getpass
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
@@ -13,7 +12,7 @@ from domain.failure_catalogue import describe
 from ops import enrolments
 from ops.actions import NotFound, Refused, find_integration
 from ops.cli.output import Exit, fail, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from ops.enrolments import Export, SetExport
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -36,7 +35,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List enrolments with box and day of their export, and where they stand."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("enrolments:enrolment:read") as (_, pool), transaction(pool) as db:
         found = EnrolmentViews(db, tenant).lines(Chosen(course, person, integration, state), most)
     if as_json:
         show_json(found)
@@ -49,8 +48,8 @@ def list_(
 @app.command()
 def show(key: Key, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show one enrolment: export settings, every condition, each provisioning, and the results fetched."""
-    with told(), opened() as (_, pool):
-        found = enrolments.show(pool, _line(pool, key, tenant))
+    with told(), opened("enrolments:enrolment:read") as (_, pool):
+        found = enrolments.show(pool, enrolments.find_line(pool, key, tenant))
     if as_json:
         show_json(found)
         return
@@ -95,20 +94,19 @@ def set_export(
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The export day.")] = None,
     at_once: Annotated[bool, typer.Option("--at-once", help="No export day: as soon as possible.")] = False,
     tenant: Tenant = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """
     Set export box and day of the ticked rows and of no others. Those provisioned already are shown and left alone.
     """
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         chosen = _ticked(keys, course)
         export = Export(tick, on.date() if on else None, at_once)
         if export == Export():
             raise fail("say what to set: --tick or --untick, --on DAY or --at-once", Exit.USAGE)
-        done = enrolments.set_export(
-            pool, settings, _tenant(pool, chosen, tenant), chosen, export, by=getpass.getuser(), dry_run=dry_run
-        )
+        done = enrolments.set_export(pool, settings, _tenant(pool, chosen, tenant), chosen, export, by=by)
     if as_json:
         show_json(done)
     else:
@@ -141,28 +139,19 @@ def _tell(done: SetExport, *, dry_run: bool) -> None:
 def forget(
     key: Key,
     integration: Annotated[str, typer.Option("--integration", help="The integration's name.")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the log and in the person's timeline.")],
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Delete an enrolment's contact log, so that it is provisioned anew; nothing is made or enrolled twice by it."""
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = find_integration(pool, integration, tenant)
-        employee_key = enrolments.forget(pool, row, key, by=getpass.getuser(), reason=reason)
+        employee_key = enrolments.forget(pool, row, key, by=by)
     if as_json:
         show_json({"enrolment_key": key, "employee_key": employee_key})
     else:
         out.print(printable(f"{key} of {employee_key} is provisioned anew in {integration}"))
-
-
-def _line(pool: Pool, key: str, tenant: str | None) -> EnrolmentLine:
-    with transaction(pool) as db:
-        found = EnrolmentViews(db, tenant).lines(Chosen(keys=[key]), enrolments.MOST)
-    if not found:
-        raise NotFound(f"HR has told of no enrolment with the key {key}")
-    if len({line.tenant for line in found}) > 1:
-        raise NotFound(f"several client companies know the enrolment {key}; add --tenant")
-    return found[0]
 
 
 def _tenant(pool: Pool, chosen: Chosen, tenant: str | None) -> str:

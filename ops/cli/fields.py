@@ -9,7 +9,7 @@ from ops import actions
 from ops import fields as acts
 from ops.actions import Refused
 from ops.cli.output import PAGE, Exit, err, out, paged, pairs, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -22,8 +22,8 @@ LmsField = Annotated[str, typer.Argument(help="The field's short name in the LMS
 @app.command()
 def discover(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """Look which fields users and courses of the LMS have; maps are kept."""
-    with told(), opened() as (settings, pool):
-        found = acts.discover(pool, settings, actions.find_integration(pool, name, tenant))
+    with told(), acting() as (settings, pool, by):
+        found = acts.discover(pool, settings, actions.find_integration(pool, name, tenant), by=by)
     if as_json:
         show_json({"fields": [_news(item) for item in found.news], "partial": list(found.partial)})
     else:
@@ -43,7 +43,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show every known field, where its value comes from, and which options its menu lacks."""
-    with told(), opened() as (_, pool):
+    with told(), opened("integrations:integration:read") as (_, pool):
         everything = acts.table(pool, actions.find_integration(pool, name, tenant))
     lines = paged(everything, page)
     if as_json:
@@ -74,15 +74,17 @@ def map_(
     payroll: Annotated[list[str] | None, typer.Option(help="Only for people of this payroll.")] = None,
     no_choice: Annotated[bool, typer.Option("--no-choice", help="Never write the field again.")] = False,
     tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Choose where a profile field gets its value from; saved as a new version of the settings."""
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         if no_choice == (source is not None):
             raise Refused("name a source for the field, or --no-choice")
         integration = actions.find_integration(pool, name, tenant)
         if source is None:
-            acts.unmap_field(pool, integration, lms_field)
+            acts.unmap_field(pool, integration, lms_field, by=by)
             said: object = {"lms_field": lms_field, "source": None}
         else:
             choice = acts.Choice(
@@ -94,7 +96,7 @@ def map_(
                 when_empty,
                 tuple(payroll or ()),
             )
-            said = acts.map_field(pool, integration, choice).model_dump(mode="json")
+            said = acts.map_field(pool, integration, choice, by=by).model_dump(mode="json")
     if as_json:
         show_json(said)
     else:

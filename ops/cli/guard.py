@@ -1,15 +1,14 @@
 """`matricula guard`: more suspensions at once than pass unasked; look, then decide."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from db.guards import GuardRow, guards
+from db.guards import guards
 from db.pool import transaction
 from domain.guard import GuardState
 from ops.cli.output import Exit, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import Acting, DryRun, Reason, acting, opened
 from ops.guards import decide_guard, find_guard, people_of
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -17,7 +16,12 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Number = Annotated[int, typer.Argument(help="The guard's number, as `guard list` shows it.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the decision and in each person's timeline.")]
+
+SENTENCES: dict[GuardState, str] = {
+    "approved": "people will be suspended",
+    "rejected": "people stay active until HR says something new",
+    "undone": "people will be active again",
+}
 
 
 @app.command("list")
@@ -27,7 +31,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List guards that wait for a decision."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("guards:guard:read") as (_, pool), transaction(pool) as db:
         found = guards(db, tenant, open_only=not all_)
     if as_json:
         show_json(found)
@@ -46,7 +50,7 @@ def list_(
 @app.command()
 def show(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show whom a guard is about, and what was decided."""
-    with told(), opened() as (_, pool):
+    with told(), opened("guards:guard:read") as (_, pool):
         guard = find_guard(pool, number, tenant)
         people = people_of(pool, guard)
     if as_json:
@@ -62,28 +66,33 @@ def show(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def approve(number: Number, reason: Reason, tenant: Tenant = None, as_json: Json = False) -> None:
+def approve(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Let exactly these suspensions go on."""
-    _decide(number, "approved", reason, tenant, "people will be suspended", as_json=as_json)
+    _decide("approved", number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
-def reject(number: Number, reason: Reason, tenant: Tenant = None, as_json: Json = False) -> None:
+def reject(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Keep these people active until HR says something new about them."""
-    _decide(number, "rejected", reason, tenant, "people stay active until HR says something new", as_json=as_json)
+    _decide("rejected", number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
-def undo(number: Number, reason: Reason, tenant: Tenant = None, as_json: Json = False) -> None:
+def undo(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Make active again whom an approved guard suspended."""
-    _decide(number, "undone", reason, tenant, "people will be active again", as_json=as_json)
+    _decide("undone", number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
-def _decide(number: int, state: GuardState, reason: str, tenant: str | None, what: str, *, as_json: bool) -> None:
-    with told(), opened() as (_, pool):
-        guard: GuardRow = find_guard(pool, number, tenant)
-        concerned = decide_guard(pool, guard, state, by=getpass.getuser(), reason=reason)
+def _decide(state: GuardState, number: int, tenant: str | None, session: Acting, *, as_json: bool) -> None:
+    with told(), session as (_, pool, by):
+        concerned = decide_guard(pool, find_guard(pool, number, tenant), state, by=by)
     if as_json:
         show_json({"guard_id": number, "state": state, "people": concerned})
     else:
-        out.print(f"{concerned} {what}")
+        out.print(f"{concerned} {SENTENCES[state]}")

@@ -17,9 +17,12 @@ from domain.support import Support
 from ops import actions, life, selfcheck
 from ops.actions import NotReady, Refused
 from ops.cli.output import Exit, fail, out, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
+from ops.operators import Operator
 from runtime.secrets import Secret
 from runtime.settings import Settings
+
+READ = "integrations:integration:read"
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -39,18 +42,23 @@ def add(
     token_file: TokenFile = None,
     enable: Annotated[bool, typer.Option("--enable", help="Test it, and let it work at once.")] = False,
     yes: Yes = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Save an integration as a draft. Token and password are read from files or the environment, never arguments."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         wanted = IntegrationSettings.model_validate(settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
         integration_id = actions.add_integration(
-            pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None
+            pool, settings, tenant, wanted, token_from(token_file), Secret(password) if password else None, by=by
         )
-        row = actions.find_integration(pool, wanted.name, tenant)
-        ended = enabled(settings, pool, row, yes=yes, as_json=as_json) if enable else {"state": "draft"}
-    sentence = f"{wanted.name} is {'enabled' if enable else 'saved as a draft'}. {ended.get('mail', '')}".rstrip()
+        ended: dict[str, object] = {"state": "draft"}
+        if enable and not dry_run:
+            row = actions.find_integration(pool, wanted.name, tenant)
+            ended = enabled(settings, pool, by, row, yes=yes, as_json=as_json)
+    what = "would be saved as a draft" if dry_run else "is enabled" if enable else "is saved as a draft"
+    sentence = f"{wanted.name} {what}. {ended.get('mail', '')}".rstrip()
     said(sentence, {"integration_id": integration_id, **ended}, as_json)
 
 
@@ -61,10 +69,10 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List integrations and how they stand."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened(READ) as (_, pool), transaction(pool) as db:
         found = integrations(db, tenant, removed=removed)
     if as_json:
-        show_json([public(row) for row in found])
+        show_json([actions.public(row) for row in found])
     else:
         show_table(
             ("integration", "tenant", "state", "address", "why held"),
@@ -77,19 +85,27 @@ def list_(
 @app.command()
 def test(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """Check that the LMS is there and lets us work; only harmless calls are made."""
-    with told(), opened() as (settings, pool):
+    with told(), acting() as (settings, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        checks = selfcheck.check(pool, settings, row).checks
+        checks = selfcheck.check(pool, settings, row, by=by).checks
     show_checks(checks, IntegrationSettings.model_validate(row.settings).support, as_json=as_json)
     if gaps(checks):
         raise typer.Exit(Exit.ERROR)
 
 
 @app.command("set-token")
-def set_token(name: Name, token_file: TokenFile = None, tenant: Tenant = None, as_json: Json = False) -> None:
+def set_token(
+    name: Name,
+    token_file: TokenFile = None,
+    tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
     """Replace the LMS token."""
-    with told(), opened() as (settings, pool):
-        actions.replace_token(pool, settings, actions.find_integration(pool, name, tenant), token_from(token_file))
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        row = actions.find_integration(pool, name, tenant)
+        actions.replace_token(pool, settings, row, token_from(token_file), by=by)
     said(f"{name} has a new token", {"token": "replaced"}, as_json)
 
 
@@ -100,22 +116,27 @@ def set_webhook_secret(
         Path | None, typer.Option(help="File that holds the secret; without it MATRICULA_WEBHOOK_SECRET is read.")
     ] = None,
     tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Replace the secret that signs notices."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        actions.replace_webhook_secret(pool, settings, row, secret_from(secret_file, "MATRICULA_WEBHOOK_SECRET"))
+        secret = secret_from(secret_file, "MATRICULA_WEBHOOK_SECRET")
+        actions.replace_webhook_secret(pool, settings, row, secret, by=by)
     said(f"notices of {name} are signed with a new secret", {"webhook_secret": "replaced"}, as_json)
 
 
-def enabled(settings: Settings, pool: Pool, row: IntegrationRow, *, yes: bool, as_json: bool) -> dict[str, object]:
+def enabled(
+    settings: Settings, pool: Pool, by: Operator, row: IntegrationRow, *, yes: bool, as_json: bool
+) -> dict[str, object]:
     """The integration works, after its cost was confirmed; the gaps are shown when it cannot."""
     chosen = IntegrationSettings.model_validate(row.settings)
     if row.state not in ("active", "quarantined"):
         _confirm_cost(chosen, yes=yes)
     try:
-        done, mail = life.begin(pool, settings, row)
+        done, mail = life.begin(pool, settings, row, by=by, cost_confirmed=True)
     except NotReady as problem:
         show_checks(problem.checks, chosen.support, as_json=as_json)
         raise
@@ -145,22 +166,6 @@ def show_checks(checks: list[Check], support: Support, *, as_json: bool) -> None
             ("check", "state", "detail", "what it costs", "owner", "where"),
             [(c.name, c.state, c.detail, c.consequence, c.owner, c.where) for c in told],
         )
-
-
-def public(row: IntegrationRow) -> dict[str, object]:
-    """What may be told of an integration; its secrets are no part of it."""
-    return {
-        "integration_id": row.integration_id,
-        "tenant": row.tenant,
-        "name": row.name,
-        "url": row.url,
-        "state": row.state,
-        "hold_code": row.hold_code,
-        "hold_detail": row.hold_detail,
-        "held_since": row.held_since,
-        "settings_version": row.settings_version,
-        "settings": row.settings,
-    }
 
 
 def settings_object(file: Path) -> object:

@@ -7,7 +7,7 @@ import typer
 
 from ops import keys
 from ops.cli.output import Exit, out, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from runtime.secrets import new_key
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -24,7 +24,7 @@ def new() -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show which master key protects each company's secrets, and since when."""
-    with told(), opened() as (settings, pool):
+    with told(), opened("keys:key:read") as (settings, pool):
         found = keys.in_use(pool, settings)
     if as_json:
         show_json(found)
@@ -40,10 +40,10 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def rotate(as_json: Json = False) -> None:
+def rotate(reason: Reason = "", dry_run: DryRun = False, as_json: Json = False) -> None:
     """Protect every company's secrets by the newest master key: the first of those in MATRICULA_KEY or its file."""
-    with told(), opened() as (settings, pool):
-        rotated = keys.rotate(pool, settings)
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        rotated = keys.rotate(pool, settings, by=by)
     if as_json:
         show_json({"rotated": rotated})
     else:

@@ -9,18 +9,25 @@ import typer
 
 from ops import actions, life, selfcheck
 from ops.actions import NotReady
-from ops.cli.integration import Json, Name, Tenant, Yes, enabled, said, settings_object, show_checks
+from ops.cli.integration import READ, Json, Name, Tenant, Yes, enabled, said, settings_object, show_checks
 from ops.cli.output import Exit, fail, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from ops.payrolls import Ticked, tick
 from runtime.secrets import Secret
 
 
-def enable(name: Name, tenant: Tenant = None, yes: Yes = False, as_json: Json = False) -> None:
+def enable(
+    name: Name,
+    tenant: Tenant = None,
+    yes: Yes = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
     """Test the integration and, if all is well, let it work."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        done = enabled(settings, pool, row, yes=yes, as_json=as_json)
+        done = enabled(settings, pool, by, row, yes=yes, as_json=as_json)
     already = done["was"] == "active"
     said(f"{name} {'works already' if already else 'is enabled'}. {done['mail']}".rstrip(), done, as_json)
 
@@ -32,7 +39,8 @@ def edit(
     rekey: Annotated[
         bool, typer.Option("--rekey", help="Give linked people another id number when people.identity changes.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """
@@ -40,7 +48,7 @@ def edit(
 
     Settings that FILE leaves out get their defaults; only the advanced ones keep their values.
     """
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         row = actions.find_integration(pool, name, tenant)
         wanted = life.edited(row, settings_object(file))
         password = os.environ.get("MATRICULA_PASSWORD")
@@ -50,9 +58,9 @@ def edit(
                 settings,
                 row,
                 wanted,
+                by=by,
                 password=Secret(password) if password else None,
                 rekey=rekey,
-                dry_run=dry_run,
             )
         except NotReady as problem:
             show_checks(problem.checks, wanted.support, as_json=as_json)
@@ -70,10 +78,12 @@ def edit(
         out.print(f"saved as version {done.version}.{rekeyed}")
 
 
-def pause(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+def pause(
+    name: Name, tenant: Tenant = None, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False
+) -> None:
     """Stop calling the LMS; what arrives meanwhile waits, nothing is lost, and `resume` does it in order."""
-    with told(), opened() as (_, pool):
-        changed = life.pause(pool, actions.find_integration(pool, name, tenant))
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
+        changed = life.pause(pool, actions.find_integration(pool, name, tenant), by=by)
     said(
         f"{name} is paused: nothing is sent, everything waits" if changed else f"{name} was paused already",
         {"state": "paused", "changed": changed},
@@ -81,10 +91,12 @@ def pause(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     )
 
 
-def resume(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
+def resume(
+    name: Name, tenant: Tenant = None, reason: Reason = "", dry_run: DryRun = False, as_json: Json = False
+) -> None:
     """Go on after a pause; what waited is done in order."""
-    with told(), opened() as (_, pool):
-        changed = life.resume(pool, actions.find_integration(pool, name, tenant))
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
+        changed = life.resume(pool, actions.find_integration(pool, name, tenant), by=by)
     said(
         f"{name} goes on with what waited" if changed else f"{name} was not paused",
         {"state": "active", "changed": changed},
@@ -96,14 +108,16 @@ def remove(
     name: Name,
     tenant: Tenant = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Give up the link with an LMS. History, links and results stay, and so do the accounts in the LMS."""
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        if not yes and not typer.confirm(f"Remove {row.name} of {row.tenant}, at {row.url}?", err=True):
+        if not (yes or dry_run) and not typer.confirm(f"Remove {row.name} of {row.tenant}, at {row.url}?", err=True):
             raise actions.Refused("not removed")
-        life.remove(pool, row)
+        life.remove(pool, row, by=by)
     said(f"{name} is removed; its accounts in the LMS are as they were", {"state": "removed"}, as_json)
 
 
@@ -111,19 +125,24 @@ def payrolls(
     name: Name,
     tenant: Tenant = None,
     containing: Annotated[str, typer.Option("--filter", help="Only those with this text in code or name.")] = "",
+    only: Annotated[list[str] | None, typer.Option(help="Only this payroll; may be given again.")] = None,
     sort: Annotated[life.Order, typer.Option(help="What to sort by.")] = "payroll",
     descending: Annotated[bool, typer.Option("--descending", help="The other way round.")] = False,
     tick_all: Annotated[
         bool | None, typer.Option("--tick-all/--untick-all", help="Select all that are listed, or none of them.")
     ] = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """List the payrolls that HR has named, whether they are in scope, their people, and how far a sweep has come."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        by.check(READ, by.tenant)
         row = actions.find_integration(pool, name, tenant)
         found = life.payrolls(pool, row, containing=containing, order=sort, descending=descending)
+        found = [one for one in found if not only or one.payroll in only]
         if tick_all is not None:
-            _tell_ticked(tick(pool, settings, row, found, select=tick_all), as_json=as_json)
+            _tell_ticked(tick(pool, settings, row, found, select=tick_all, by=by), as_json=as_json)
             return
     if as_json:
         show_json([asdict(p) | {"sweep": p.sweep} for p in found])
@@ -167,7 +186,7 @@ def show_payrolls(found: list[life.Payroll]) -> None:
 
 def idnumbers(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """Compare the LMS's id numbers with those that people should have; nothing is written."""
-    with told(), opened() as (settings, pool):
+    with told(), opened("integrations:integration:test") as (settings, pool):
         compared = selfcheck.compare_id_numbers(pool, settings, actions.find_integration(pool, name, tenant))
     if as_json:
         show_json(compared)

@@ -1,6 +1,5 @@
 """`matricula link`: who is which user of an LMS, and saying so by hand."""
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -9,8 +8,8 @@ from db.links import links
 from db.pool import transaction
 from ops.actions import find_integration
 from ops.cli.output import Exit, out, printable, show_json, show_table, told
-from ops.cli.session import opened
-from ops.links import Operator, set_link, unset_link
+from ops.cli.session import DryRun, Reason, acting, opened
+from ops.links import set_link, unset_link
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -18,7 +17,6 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Person = Annotated[str, typer.Argument(help="HR's key of the person.")]
 Integration = Annotated[str, typer.Option("--integration", help="The integration's name.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the person's timeline.")]
 
 
 @app.command("list")
@@ -32,7 +30,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List people whose account in the LMS is unclear, with the candidates; or the links that are there."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         found = links(db, tenant=tenant, integration=integration, employee_key=person, linked=linked)
     if as_json:
         show_json(found)
@@ -58,25 +56,31 @@ def set_(
     person: Person,
     lms_user_id: Annotated[str, typer.Argument(help="The user's id in the LMS.")],
     integration: Integration,
-    reason: Reason,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Say that PERSON is this LMS user; it must exist, be nobody else's, and not be protected."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         row = find_integration(pool, integration, tenant)
-        set_link(pool, settings, row, person, lms_user_id, Operator(getpass.getuser(), reason))
+        set_link(pool, settings, row, person, lms_user_id, by=by)
     _said(f"{person} is LMS user {lms_user_id} of {integration}", person, lms_user_id, as_json=as_json)
 
 
 @app.command()
 def unset(
-    person: Person, integration: Integration, reason: Reason, tenant: Tenant = None, as_json: Json = False
+    person: Person,
+    integration: Integration,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
 ) -> None:
     """Say that PERSON is not the LMS user linked now; the user itself is left alone."""
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = find_integration(pool, integration, tenant)
-        was = unset_link(pool, row, person, Operator(getpass.getuser(), reason))
+        was = unset_link(pool, row, person, by=by)
     _said(f"{person} is not LMS user {was} of {integration} any more", person, None, as_json=as_json)
 
 

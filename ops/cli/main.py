@@ -1,13 +1,15 @@
 """The `matricula` command."""
 
-import os
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from db.pool import Pool
 from ops import actions
 from ops.cli import (
+    access,
+    audit,
     drift,
     enrolments,
     failures,
@@ -28,9 +30,10 @@ from ops.cli import (
     sync,
 )
 from ops.cli.output import Exit, err, fail, out, printable, show_json, told
-from ops.cli.session import opened
+from ops.cli.session import Reason, acting, opened
+from ops.operators import Operator
 from runtime.logs import configure_logs
-from runtime.settings import Settings, read_settings
+from runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(integration.app, name="integration")
@@ -40,6 +43,9 @@ app.add_typer(failures.app, name="failures")
 app.add_typer(replay.app, name="replay")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
+app.add_typer(access.operator, name="operator")
+app.add_typer(access.token, name="token")
 app.add_typer(drift.app, name="drift")
 app.add_typer(results.app, name="results")
 app.command()(plan.plan)
@@ -67,20 +73,20 @@ def main() -> None:
 @app.command()
 def init() -> None:
     """Make database and broker ready; harmless when they are."""
-    with told(), opened() as (settings, pool):
-        made = actions.initialise(settings, pool)
+    with told(), acting() as (settings, pool, by):
+        made = actions.initialise(settings, pool, by=by)
     out.print("database and broker are ready" if made else "database and broker were ready")
 
 
 @app.command()
 def publish(
     file: Annotated[str, typer.Argument(help="JSON Lines, one CloudEvent each; - is standard input.")],
+    reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Send the events of FILE to the broker; bad lines are named, good ones go out."""
-    with told():
-        settings = read_settings(os.environ)
-        done = _published(file, settings, quiet=as_json)
+    with told(), acting(reason) as (settings, pool, by):
+        done = _published(file, settings, pool, by, quiet=as_json)
     lost = sum(done.unconfirmed.values())
     if as_json:
         show_json(done)
@@ -101,17 +107,19 @@ def publish(
         raise typer.Exit(Exit.NOTHING)
 
 
-def _published(file: str, settings: Settings, *, quiet: bool) -> actions.Published:
+def _published(file: str, settings: Settings, pool: Pool, by: Operator, *, quiet: bool) -> actions.Published:
     columns = (SpinnerColumn(), TextColumn("publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as progress:
         task = progress.add_task("publishing", total=None)
-        return actions.publish_feed(file, settings, on_line=lambda number: progress.update(task, completed=number))
+        return actions.publish_feed(
+            file, settings, pool, by=by, on_line=lambda number: progress.update(task, completed=number)
+        )
 
 
 @app.command("status")
 def show_status(tenant: Tenant = None, as_json: Json = False) -> None:
     """Is it working, and if not, what do I do?"""
-    with told(), opened() as (_, pool):
+    with told(), opened("ops:status:read") as (_, pool):
         status.show(pool, tenant, as_json=as_json)
 
 

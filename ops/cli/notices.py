@@ -16,7 +16,7 @@ def list_notices(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
     """List what people were told by mail and webhook, the newest first, and why some of it was not sent."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("failures:group:read") as (_, pool), transaction(pool) as db:
         found = notices(db, tenant, most)
     if as_json:
         show_json(found)

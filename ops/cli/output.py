@@ -19,7 +19,9 @@ from rich.table import Table
 
 from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.failure_catalogue import describe
+from ops.access import Unauthenticated
 from ops.actions import NotFound, Refused
+from ops.operators import Forbidden, ReasonMissing
 from producers.broker import BROKER_ERRORS
 from runtime.settings import BadSettings
 
@@ -130,7 +132,7 @@ def told() -> Iterator[None]:
         raise fail(_fields(problem), Exit.USAGE) from None
     except NotFound as problem:
         raise fail(str(problem), Exit.NOTHING) from None
-    except Refused as problem:
+    except (Refused, Forbidden, ReasonMissing, Unauthenticated) as problem:
         raise fail(str(problem), Exit.REFUSED) from None
     except StoreUnavailable as problem:
         raise fail(f"the database does not answer ({problem.detail}); check DATABASE_URL and the server") from None

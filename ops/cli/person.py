@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from db.people import PeopleViews, Subject, TimelineLine
+from db.people import PeopleViews, TimelineLine
 from db.pool import transaction
-from ops import overrides
+from ops import overrides, people
 from ops.actions import NotFound
-from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
-from ops.cli.session import opened
-from ops.operators import Operator
+from ops.cli.output import Exit, err, out, pairs, printable, show_json, show_table, told
+from ops.cli.session import DryRun, Reason, acting, opened
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 Key = Annotated[str, typer.Argument(help="HR's key of the person or of the enrolment.")]
@@ -25,9 +24,9 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Say why a person or enrolment is as it is: the first thing to fix, then every condition with its value."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        subject = _subject(views, key, tenant)
+        subject = people.subject_of(views, key, tenant)
         found = views.explain(subject, integration)
     if not found:
         with told():
@@ -48,9 +47,9 @@ def timeline(
     as_json: Json = False,
 ) -> None:
     """List what HR told about a person and what was done for them, the newest last."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        lines = views.timeline(_subject(views, key, tenant), most)
+        lines = views.timeline(people.subject_of(views, key, tenant), most)
     if as_json:
         show_json(lines)
     else:
@@ -66,9 +65,9 @@ def available(
     as_json: Json = False,
 ) -> None:
     """List the courses that are open to an employee: active, and in scope of the employee's payroll."""
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened("people:person:read") as (_, pool), transaction(pool) as db:
         views = PeopleViews(db)
-        found = views.available(_subject(views, key, tenant), integration)
+        found = views.available(people.subject_of(views, key, tenant), integration)
     courses = [(one.integration, course) for one in found for course in one.courses]
     if as_json:
         show_json(found)
@@ -84,16 +83,6 @@ def available(
         raise typer.Exit(Exit.NOTHING)
 
 
-def _subject(views: PeopleViews, key: str, tenant: str | None) -> Subject:
-    """A person goes before an enrolment of the same key."""
-    found = views.whose(key, tenant)
-    if not found:
-        raise NotFound(f"HR has told of no person and no enrolment with the key {key}")
-    if len({subject.tenant for subject in found}) > 1:
-        raise NotFound(f"several client companies know the key {key}; add --tenant")
-    return found[0]
-
-
 def _line(line: TimelineLine) -> tuple[object, ...]:
     more = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in line.data.items()
@@ -107,18 +96,16 @@ def override(
         list[str],
         typer.Option("--set", help="FIELD=TEXT, as first_name=Noor or attributes.desk=7; may be given again."),
     ],
-    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Set fields of a person until HR says something newer: a new word in their history, never an edit of HR's."""
-    changes = dict(pair.partition("=")[::2] for pair in set_)
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         with transaction(pool) as db:
-            subject = _subject(PeopleViews(db), key, tenant)
-        by = Operator.at_the_machine(reason)
-        done = overrides.override(pool, settings, subject, changes, by, dry_run=dry_run)
+            subject = people.subject_of(PeopleViews(db), key, tenant)
+        done = overrides.override(pool, settings, subject, pairs("--set", set_), by)
     if as_json:
         show_json(done)
         return

@@ -32,7 +32,7 @@ def plan(
     """Show the exact LMS calls for events, a payroll or a person, with each field before and after. Writes nothing."""
     if sum(given is not None for given in (file, payroll, person)) != 1:
         raise fail("give one of FILE, --payroll or --person", Exit.USAGE)
-    with told(), opened() as (settings, pool):
+    with told(), opened("people:plan:preview") as (settings, pool):
         events = _events(file) if file is not None else []
         chosen = Selection(events, payroll, person)
         tenant = tenant or _tenant(events, pool)

@@ -25,7 +25,7 @@ def report(
 ) -> None:
     """Count results by course, payroll or date, where the client has that report."""
     wanted = ReportFilter(by, integration, course, payroll, since and since.date(), until and until.date())
-    with told(), opened() as (_, pool):
+    with told(), opened("results:result:read") as (_, pool):
         lines = result_report(pool, tenant, wanted)
     if as_json:
         show_json(lines)

@@ -9,11 +9,10 @@ from typer.core import TyperGroup
 
 from db.pool import transaction
 from db.result_views import HeldLine, ResultFilter, ResultLine, ResultViews, ToldLine
-from ops import exports
 from ops.actions import NotFound
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
-from ops.cli.session import opened
-from ops.results import Reconciled, reachable
+from ops.cli.session import Reason, acting, opened
+from ops.results import Reconciled, export_results, reachable
 from ops.results import reconcile as compare
 
 
@@ -41,25 +40,7 @@ Delivered = Annotated[
 ]
 Most = Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many.")]
 
-EXPORTED = (
-    "tenant",
-    "integration",
-    "enrolment_key",
-    "employee_key",
-    "course_code",
-    "unit_code",
-    "unit_title",
-    "outcome",
-    "outcome_label",
-    "passed",
-    "grade",
-    "completed_at",
-    "attempted_on",
-    "synced_at",
-    "delivered_at",
-    "stamp",
-    "result_id",
-)
+READ = "results:result:read"
 
 
 @app.command("list")
@@ -80,7 +61,7 @@ def list_results(
     chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
     if held and (outcome or delivered is not None):
         raise typer.BadParameter("what is held back has neither outcome nor delivery", param_hint="--held")
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened(READ) as (_, pool), transaction(pool) as db:
         views = ResultViews(db)
         lines = [] if held else views.results(chosen, most)
         waiting = views.held(chosen, most) if held else []
@@ -102,7 +83,7 @@ def show(
 ) -> None:
     """Show all results of one enrolment: what they rest on, what HR was told and when, and what is held back."""
     chosen = ResultFilter(tenant=tenant, enrolment=enrolment)
-    with told(), opened() as (_, pool), transaction(pool) as db:
+    with told(), opened(READ) as (_, pool), transaction(pool) as db:
         views = ResultViews(db)
         lines, held = views.results(chosen, 10_000), views.held(chosen, 10_000)
         history = views.history(lines)
@@ -130,12 +111,12 @@ def export(
     until: Until = None,
     outcome: Outcome = None,
     delivered: Delivered = None,
+    reason: Reason = "",
 ) -> None:
     """Write all results to FILE, the newest first; safe to open in a spreadsheet."""
     chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
-    with told(), opened() as (_, pool), transaction(pool) as db:
-        rows = ([getattr(line, name) for name in EXPORTED] for line in ResultViews(db).all_results(chosen))
-        count = exports.export(file, EXPORTED, rows, kind)
+    with told(), acting(reason) as (_, pool, by):
+        count = export_results(pool, file, chosen, kind, by=by)
     err.print(f"{count} results written")
     if not count:
         raise typer.Exit(Exit.NOTHING)
@@ -160,7 +141,7 @@ def reconcile(
     """
     chosen = ResultFilter(tenant, integration, course, person, enrolment)
     columns = (SpinnerColumn(), TextColumn("asking the LMS"), BarColumn(), MofNCompleteColumn())
-    with told(), opened() as (settings, pool):
+    with told(), opened(READ) as (settings, pool):
         rows = reachable(pool, tenant, integration)
         with Progress(*columns, console=err, disable=as_json or not err.is_terminal, transient=True) as progress:
             task = progress.add_task("asking", total=None)

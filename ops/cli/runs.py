@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -36,7 +35,7 @@ def follow(pool: Pool, asked: AskedOf, *, wait: bool, as_json: bool) -> None:
     runs = _waited(pool, asked, quiet=as_json) if wait else _ordered(pool, asked)
     if as_json:
         joined = {one.run_id: one.joined for _, some in asked for one in some}
-        show_json([public(run) | {"joined": joined[run.run_id]} for run in runs])
+        show_json([syncing.public_run(run) | {"joined": joined[run.run_id]} for run in runs])
     elif wait:
         show(runs)
     raise typer.Exit(_exit(runs))
@@ -100,24 +99,3 @@ def show(runs: Sequence[RunRow]) -> None:
 def _reasons(run: RunRow) -> list[str]:
     why = [describe(run.code).title] if run.code else []
     return why + [f"{times} {reason}" for reason, times in sorted(run.reasons.items())]
-
-
-def public(run: RunRow) -> dict[str, Any]:
-    """The run as JSON has it."""
-    return {
-        "run_id": run.run_id,
-        "integration": run.integration,
-        "tenant": run.tenant,
-        "flow": run.flow,
-        "state": run.state,
-        "asked_by": run.asked_by,
-        "enrolments": run.enrolments,
-        "expected": run.expected,
-        "counts": run.counts,
-        "reasons": run.reasons,
-        "calls": run.calls,
-        "code": run.code,
-        "started_at": run.started_at,
-        "done_at": run.done_at,
-        "took_s": round(run.took.total_seconds(), 3),
-    }

@@ -1,16 +1,43 @@
-"""What every command begins with."""
+"""What every command begins with: settings, a pool, and who acts."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Annotated, TypeAlias
 
-from db.pool import Pool, open_pool
+import typer
+
+from db.pool import OfTenant, Pool, open_pool
+from ops.access import authenticated
+from ops.operators import Operator
 from runtime.settings import Settings, read_settings
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only see whether it would be done; nothing is changed.")]
+
+Acting: TypeAlias = AbstractContextManager[tuple[Settings, Pool, Operator]]
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Settings, Pool]]:
-    """Settings and a pool for one command."""
-    settings = read_settings(os.environ)
-    with open_pool(settings.database_url, name="cli", max_size=2) as pool:
+def opened(permission: str) -> Iterator[tuple[Settings, Pool]]:
+    """Settings and a pool for a command that looks."""
+    with acting() as (settings, pool, by):
+        by.check(permission, by.tenant)
         yield settings, pool
+
+
+@contextmanager
+def acting(reason: str = "", *, dry_run: bool = False) -> Iterator[tuple[Settings, Pool, Operator]]:
+    """
+    Settings, a pool and who acts, for a command that does something; the acts check what that person may do.
+
+    With MATRICULA_API_TOKEN it is the token's operator, who sees one tenant; without, the user of this machine.
+    """
+    settings = read_settings(os.environ)
+    token = os.environ.get("MATRICULA_API_TOKEN", "")
+    with open_pool(settings.database_url, name="cli", role="console" if token else None, max_size=2) as pool:
+        if token:
+            by, _ = authenticated(pool, token, "cli")
+            yield settings, OfTenant(pool, by.tenant or ""), by.because(reason, dry_run=dry_run)
+        else:
+            yield settings, pool, Operator.at_the_machine().because(reason, dry_run=dry_run)

@@ -12,10 +12,10 @@ from domain.features import FEATURES, is_on
 from domain.integration import IntegrationSettings, Results
 from domain.support import Support
 from ops import actions, life
-from ops.cli.integration import Json, Name, Tenant, public
+from ops.cli.integration import READ, Json, Name, Tenant
 from ops.cli.life import show_payrolls
 from ops.cli.output import out, pairs, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from ops.life import Payroll
 from ops.outcomes import choose_outcomes
 
@@ -29,11 +29,11 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show how an integration is set up, with its payrolls; the token never."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         row = actions.find_integration(pool, name, tenant)
         payrolls = life.payrolls(pool, row)
     if as_json:
-        show_json({**public(row), "token": TOKEN, "payrolls": payrolls})
+        show_json({**actions.public(row), "token": TOKEN, "payrolls": payrolls})
         return
     chosen = IntegrationSettings.model_validate(row.settings)
     _show_setup(row, chosen, payrolls)
@@ -88,15 +88,18 @@ def outcomes(
     passed: Annotated[str | None, typer.Option("--pass", help="Code of the item that stands for a pass.")] = None,
     failed: Annotated[str | None, typer.Option("--fail", help="Code of the item that stands for a fail.")] = None,
     tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """List HR's result pick-list, add items to it, and choose which of them stand for pass and fail."""
-    with told(), opened() as (settings, pool):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        by.check(READ, by.tenant)
         row = actions.find_integration(pool, name, tenant)
         results = IntegrationSettings.model_validate(row.settings).results
         if add or passed or failed:
             added = pairs("--add", add or [])
-            results = choose_outcomes(pool, settings, row, added=added, passed=passed, failed=failed)
+            results = choose_outcomes(pool, settings, row, by=by, added=added, passed=passed, failed=failed)
     stands_for = {results.pass_outcome: "pass", results.fail_outcome: "fail"}
     items = [(item.code, item.label, stands_for.get(item.code, "")) for item in results.outcomes]
     if as_json:
@@ -107,7 +110,7 @@ def outcomes(
 
 def features(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """List what there is to have, by phase, what of it is billed, and what is switched on."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         row = actions.find_integration(pool, name, tenant)
     switched_on = IntegrationSettings.model_validate(row.settings).features
     if as_json:

@@ -1,6 +1,5 @@
 """`matricula status`: is it working, and if not, what do I do?"""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from db.configuration import IntegrationRow, integrations
@@ -13,6 +12,7 @@ from domain.support import Support
 from ops import syncing
 from ops.calls import Outlook, Queue, outlooks
 from ops.cli.output import out, printable, show_json, show_table, span
+from ops.standing import standing, verdict
 from ops.syncing import FlowStanding
 
 
@@ -22,51 +22,14 @@ def show(pool: Pool, tenant: str | None, *, as_json: bool) -> None:
         overview = Views(db, tenant).overview()
         rows = integrations(db, tenant)
     if as_json:
-        flows, calls = syncing.standings(pool, rows), outlooks(pool, rows)
-        show_json({**asdict(overview), "integrations": [_integration(row, overview, flows, calls) for row in rows]})
+        show_json(standing(pool, overview, rows))
         return
-    out.print(f"[bold]{verdict(overview, rows)}[/]\n")
+    out.print(f"[bold]{printable(verdict(overview, rows))}[/]\n")
     _show_integrations(overview, rows)
     _show_calls(outlooks(pool, rows))
     _show_flows(syncing.standings(pool, rows))
     _show_messages(overview)
     _show_failures(overview, _support(rows))
-
-
-def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
-    """One sentence: what to do first."""
-    held = [row for row in rows if row.state == "quarantined"]
-    if not rows:
-        return "No integration yet. Begin with `matricula integration add`."
-    if held:
-        entry = describe(held[0].hold_code or "")
-        return printable(f"{held[0].name} is held: {entry.title}. {entry.fix}")
-    if overview.oldest_event_s and overview.oldest_event_s > 60:
-        return "Events wait to be applied for more than a minute. Is a worker running?"
-    if overview.failures:
-        first = overview.failures[0]
-        return printable(
-            f"{sum(f.count for f in overview.failures)} failures need a person. {describe(first.code).fix}"
-        )
-    drift = sum(counts.drift for counts in overview.integrations.values())
-    if drift:
-        return f"Working. {drift} changes made at the LMS wait for a decision: `matricula drift list`."
-    return "Working."
-
-
-def _integration(
-    row: IntegrationRow, overview: Overview, flows: list[FlowStanding], calls: list[Outlook]
-) -> dict[str, object]:
-    counts = overview.integrations.get(row.integration_id)
-    state: dict[str, object] = {"name": row.name, "tenant": row.tenant, "state": row.state, "hold_code": row.hold_code}
-    ours = [flow for flow in flows if (flow.integration, flow.tenant) == (row.name, row.tenant)]
-    state["flows"] = {
-        flow.flow: {"succeeded_at": flow.succeeded_at, "failed_at": flow.failed_at, "code": flow.code} for flow in ours
-    }
-    for outlook in calls:
-        if (outlook.integration, outlook.tenant) == (row.name, row.tenant):
-            state["calls"] = outlook
-    return state | (asdict(counts) if counts else {})
 
 
 def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:

@@ -8,8 +8,9 @@ from domain.failure_catalogue import describe
 from domain.syncing import FLOWS, Flow
 from ops import actions, syncing
 from ops.cli import runs
+from ops.cli.integration import READ
 from ops.cli.output import Exit, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.session import DryRun, Reason, acting, opened
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
@@ -24,13 +25,15 @@ def sync(
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until every run is over.")] = False,
     enrolments: Annotated[bool, typer.Option("--enrolments", help="Write every enrolment again, too.")] = False,
     tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Compare everything with the LMS now; joins a run that is under way."""
     flows = _flows(flow or [])
-    with told(), opened() as (_, pool):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         row = actions.find_integration(pool, name, tenant)
-        asked = syncing.sync_now(pool, row, flows, by="command line", enrolments=enrolments)
+        asked = syncing.sync_now(pool, row, flows, by=by, enrolments=enrolments)
         runs.follow(pool, [(row, asked)], wait=wait, as_json=as_json)
 
 
@@ -41,10 +44,10 @@ def syncs(
     as_json: Json = False,
 ) -> None:
     """List the runs over everything, the newest first, with what came of them."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         found = syncing.runs_of(pool, actions.find_integration(pool, name, tenant), most=most)
     if as_json:
-        show_json([runs.public(run) for run in found])
+        show_json([syncing.public_run(run) for run in found])
     else:
         runs.show(found)
     if not found:
@@ -53,7 +56,7 @@ def syncs(
 
 def courses(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """List the courses of the LMS as HR knows them."""
-    with told(), opened() as (_, pool):
+    with told(), opened(READ) as (_, pool):
         lines = syncing.courses_of(pool, actions.find_integration(pool, name, tenant))
     if as_json:
         show_json(lines)

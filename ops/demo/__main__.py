@@ -22,6 +22,7 @@ from ops.demo.outcome import AtPlace, Outcome, show
 from ops.demo.places import PLACES, Place
 from ops.demo.processes import Simulator, installation, log_folder, simulator
 from ops.demo.watch import Watch, bars, look
+from ops.operators import Operator
 from producers.listener import Listener
 from runtime.logs import configure_logs
 from runtime.secrets import Secret, new_key
@@ -52,18 +53,19 @@ def main() -> int:
 
 
 def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> Outcome:
-    if not actions.initialise(settings, pool):
+    by = Operator.at_the_machine()
+    if not actions.initialise(settings, pool, by=by):
         raise actions.Refused("this database is in use already; the demo wants an empty one")
     began = datetime.now(UTC)
-    ids = {place: _set_up(settings, pool, place, site) for place, site in sites.items()}
+    ids = {place: _set_up(settings, pool, place, site, by) for place, site in sites.items()}
     asked = {place: load(FEED, place.rules, BEFORE) for place in sites}
     with Listener(settings.amqp_url, "demo.results") as listener, bars() as shown:
         watch = Watch(pool, shown)
         sent: dict[int, float] = {}
-        first = actions.publish_feed(str(BEFORE), settings).confirmed
+        first = actions.publish_feed(str(BEFORE), settings, pool, by=by).confirmed
         watch.until("beforehand", first, _settled)
         published = actions.publish_feed(
-            str(FEED), settings, on_line=lambda line: sent.update({line: sent.get(line, time.time())})
+            str(FEED), settings, pool, by=by, on_line=lambda line: sent.update({line: sent.get(line, time.time())})
         )
         accepted = first + asked[PLACES[0]].accepted
         watch.until("events", accepted, _settled)
@@ -73,7 +75,7 @@ def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> O
         finished = {place: _finish(place, site) for place, site in sites.items()}
         watch.until("results", sum(map(len, finished.values())), _results)
         # The year is over, and one payroll leaves the academy.
-        published.confirmed += first + actions.publish_feed(str(AFTERWARDS), settings).confirmed
+        published.confirmed += first + actions.publish_feed(str(AFTERWARDS), settings, pool, by=by).confirmed
         watch.until("afterwards", 1, lambda o: _settled(o) - accepted)
         watch.until_quiet()
         received = listener.drain()
@@ -86,13 +88,13 @@ def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> O
     return Outcome(overview, published, places, len(results))
 
 
-def _set_up(settings: Settings, pool: Pool, place: Place, site: Simulator) -> int:
+def _set_up(settings: Settings, pool: Pool, place: Place, site: Simulator, by: Operator) -> int:
     """The integration with the site works; its id."""
     site.tell("clock", advance=TODAY.timestamp() - time.time())
     chosen = IntegrationSettings.model_validate(place.settings | {"url": site.url})
     password = Secret(place.password) if place.password else None
-    integration_id = actions.add_integration(pool, settings, TENANT, chosen, Secret(place.token), password)
-    actions.enable(pool, settings, actions.find_integration(pool, chosen.name, TENANT))
+    integration_id = actions.add_integration(pool, settings, TENANT, chosen, Secret(place.token), password, by=by)
+    actions.enable(pool, settings, actions.find_integration(pool, chosen.name, TENANT), by=by)
     return integration_id
 
 

@@ -16,11 +16,12 @@ IN_PLACE = {
     ("db/store.py", "select now()"),
     ("db/facts.py", "select set_config('lock_timeout', %s, true)"),
     ("db/facts.py", "select set_config('lock_timeout', '0', true)"),
+    ("db/pool.py", "select set_config('matricula.tenant', %s, true)"),
     # Asked before there are tables.
     ("db/schema.py", "select to_regclass('inbox') is null"),
     # The schema as a whole, and the one place that vouches for text as SQL: both read our own files.
-    ("db/schema.py", "sql.SQL(SCHEMA.read_text(encoding='utf-8'))"),
-    ("db/schema.py", "SCHEMA.read_text(encoding='utf-8')"),
+    ("db/schema.py", "sql.SQL(file.read_text(encoding='utf-8'))"),
+    ("db/schema.py", "file.read_text(encoding='utf-8')"),
     ("db/statements.py", "text"),
 }
 SENDING = {"execute", "executemany", "copy", "stream"}

@@ -10,6 +10,7 @@ from db.pool import Pool, rehearsal, transaction
 from domain.audit_chain import follow
 from domain.permissions import permissions_of
 from ops.operators import Forbidden, Operator, audited, audited_items
+from tests.support.operators import BY
 
 PAUSE = "integrations:integration:pause"
 EVA = Operator("eva", "api", permissions_of("operator"), "operator", "acme", "req-1", "maintenance")
@@ -87,8 +88,8 @@ def test_items_stand_under_their_operation_with_its_name_and_reason(pool: Pool) 
 
 def test_each_tenant_has_its_own_chain(three: Pool) -> None:
     """A company can check its own, and none waits for another."""
-    pause(three, Operator.at_the_machine(), tenant="zenith")
-    pause(three, Operator.at_the_machine(), tenant=None)
+    pause(three, BY, tenant="zenith")
+    pause(three, BY, tenant=None)
 
     with transaction(three) as db:
         assert {name: head.number for name, head in AuditStore(db).chains().items()} == {"": 1, "acme": 3, "zenith": 1}

@@ -153,7 +153,7 @@ def test_an_integration_goes_from_draft_to_enabled_and_paused(cli: Cli, moodle: 
     states = [cli.json("integration", "list")[0]["state"]]
     cli("integration", "enable", "Acme Moodle")
     states.append(cli.json("integration", "show", "Acme Moodle")["state"])
-    cli("integration", "pause", "Acme Moodle")
+    cli("integration", "pause", "Acme Moodle", "--reason", "asked to")
     states.append(cli.json("integration", "show", "Acme Moodle")["state"])
 
     assert states == ["draft", "active", "paused"]

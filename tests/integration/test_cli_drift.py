@@ -244,7 +244,7 @@ def test_each_finding_is_decided_on_its_own(bench: Workbench, site: MoodleSite, 
     assert (len(partly["done"]), list(partly["refused"])) == (1, ["999"])
     assert cli("accept", "999", *WHY).exit_code == Exit.REFUSED
     assert cli("accept", "1", "--reason", " ").exit_code == Exit.REFUSED
-    assert cli("accept", "1").exit_code == Exit.USAGE
+    assert cli("accept", "1").exit_code == Exit.REFUSED
 
 
 def test_somebody_with_work_under_way_is_not_put_back_meanwhile(bench: Workbench, site: MoodleSite, cli: Cli) -> None:

@@ -31,6 +31,7 @@ from simulators.moodle.build import add_token
 from simulators.server import serve
 from tests.support.builders import MOODLE, TENANT, hired, lms_courses, payroll, settings
 from tests.support.fake_lms import FakeLms
+from tests.support.operators import BY
 from tests.support.workbench import KEY, KEYS, TOKEN, Workbench, academy, everything_stored, store_events
 from workers.apply import apply_events
 from workers.boot import Sites
@@ -52,7 +53,7 @@ def url(site: MoodleSite) -> Iterator[str]:
 
 def save(pool: Pool, url: str, tenant: str = TENANT, token: str = TOKEN, **chosen: Any) -> IntegrationRow:
     wanted = settings(url=url, **chosen)
-    actions.add_integration(pool, PRIVATE, tenant, wanted, Secret(token), None)
+    actions.add_integration(pool, PRIVATE, tenant, wanted, Secret(token), None, by=BY)
     return actions.find_integration(pool, wanted.name, tenant)
 
 
@@ -93,7 +94,7 @@ def test_an_address_that_cannot_be_used_is_refused_with_its_reason(pool: Pool, u
     """R12, R22: when it is saved; nothing is stored."""
     public = Settings("postgresql://x", "amqp://x", KEYS)
     with pytest.raises(NeedsAttention) as refused:
-        actions.add_integration(pool, public, TENANT, settings(url=url), Secret(TOKEN), None)
+        actions.add_integration(pool, public, TENANT, settings(url=url), Secret(TOKEN), None, by=BY)
     assert refused.value.code == code
     with transaction(pool) as db:
         assert configuration.integrations(db) == []
@@ -129,14 +130,14 @@ def test_a_newer_master_key_takes_over_without_touching_a_secret(pool: Pool) -> 
     newer = new_key()
     both, alone = MasterKeys.read(f"{newer}\n{KEY}\n"), MasterKeys.read(newer)
     with pytest.raises(Refused, match=KEYS.names[0]):
-        rotate(pool, replace(PRIVATE, master_keys=alone))
+        rotate(pool, replace(PRIVATE, master_keys=alone), by=BY)
 
-    assert rotate(pool, replace(PRIVATE, master_keys=both)) == 2
+    assert rotate(pool, replace(PRIVATE, master_keys=both), by=BY) == 2
 
     again = actions.find_integration(pool, row.name, TENANT)
     assert again.token_sealed == row.token_sealed
     assert unsealed(again, "token", again.token_sealed, alone).reveal() == TOKEN
-    assert rotate(pool, replace(PRIVATE, master_keys=both)) == 0
+    assert rotate(pool, replace(PRIVATE, master_keys=both), by=BY) == 0
     with transaction(pool) as db:
         assert unknown_keys(db, alone.names) == []
         assert unknown_keys(db, KEYS.names) == alone.names
@@ -147,7 +148,7 @@ def test_with_a_wrong_master_key_nothing_is_sealed(pool: Pool) -> None:
     row = save(pool, "http://127.0.0.1:1001")
     wrong = replace(PRIVATE, master_keys=MasterKeys.read(new_key()))
     with pytest.raises(HoldIntegration, match="key_mismatch"):
-        actions.replace_token(pool, wrong, row, Secret("another"))
+        actions.replace_token(pool, wrong, row, Secret("another"), by=BY)
     assert actions.find_integration(pool, row.name, TENANT).token_sealed == row.token_sealed
 
 
@@ -180,7 +181,7 @@ def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
         rules = Workbench.work_rules()
         provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEYS, pool), rules=rules)
         raised = failure_of(gateways, url)
-    checks = selfcheck.check(pool, PRIVATE, row).checks
+    checks = selfcheck.check(pool, PRIVATE, row, by=BY).checks
     assert any(check.state == "failed" for check in checks)
     told = "".join(traceback.format_exception(raised)) + repr(raised)
     for place in (str(logs), str(checks), told, everything_stored(pool)):
@@ -225,7 +226,7 @@ def test_a_replaced_token_is_used_from_the_next_call_on(pool: Pool, site: Moodle
         assert asked() == "3"
         add_token(site, "another-token", 2)
         del site.state.tokens[TOKEN]
-        actions.replace_token(pool, PRIVATE, row, Secret("another-token"))
+        actions.replace_token(pool, PRIVATE, row, Secret("another-token"), by=BY)
         assert asked() == "2"
 
 
@@ -234,13 +235,13 @@ def test_a_preset_password_is_given_exactly_when_it_is_wanted(pool: Pool, choice
     """R67: it is configuration of each integration, and no constant."""
     wanted = settings(url="http://127.0.0.1:1001", people={"password": choice})
     with pytest.raises(Refused):
-        actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), password and Secret(password))  # type: ignore[arg-type]
+        actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), password and Secret(password), by=BY)  # type: ignore[arg-type]
 
 
 def test_a_preset_password_is_sealed_too(pool: Pool) -> None:
     """R67, S6."""
     wanted = settings(url="http://127.0.0.1:1001", people={"password": "preset"})
-    actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), Secret("Preset-canary-1"))
+    actions.add_integration(pool, PRIVATE, TENANT, wanted, Secret(TOKEN), Secret("Preset-canary-1"), by=BY)
     assert "Preset-canary-1" not in everything_stored(pool)
     assert actions.find_integration(pool, wanted.name, TENANT).has_password
 
@@ -254,19 +255,19 @@ def test_saving_is_not_enabling(pool: Pool, site: MoodleSite, url: str) -> None:
     assert row.state == "draft"
     assert site.ledger.calls() == []
     with pytest.raises(actions.NotReady):
-        actions.enable(pool, PRIVATE, row)
+        actions.enable(pool, PRIVATE, row, by=BY)
     assert actions.find_integration(pool, row.name, TENANT).state == "draft"
-    actions.replace_token(pool, PRIVATE, row, Secret(TOKEN))
-    actions.enable(pool, PRIVATE, actions.find_integration(pool, row.name, TENANT))
+    actions.replace_token(pool, PRIVATE, row, Secret(TOKEN), by=BY)
+    actions.enable(pool, PRIVATE, actions.find_integration(pool, row.name, TENANT), by=BY)
     assert actions.find_integration(pool, row.name, TENANT).state == "active"
 
 
 def test_an_integration_may_be_tested_while_it_is_paused(pool: Pool, site: MoodleSite, url: str) -> None:
     """R161, R180: only harmless calls are made, and it stays paused."""
-    actions.enable(pool, PRIVATE, save(pool, url))
+    actions.enable(pool, PRIVATE, save(pool, url), by=BY)
     row = actions.find_integration(pool, MOODLE, TENANT)
-    life.pause(pool, row)
-    checks = selfcheck.check(pool, PRIVATE, row).checks
+    life.pause(pool, row, by=BY)
+    checks = selfcheck.check(pool, PRIVATE, row, by=BY).checks
     assert {check.state for check in checks} == {"ok", "not checked"}
     assert site.ledger.effects() == []
     assert actions.find_integration(pool, row.name, TENANT).state == "paused"

@@ -15,6 +15,7 @@ from simulators.moodle import MoodleSite, add_user, change_user
 from tests.support.builders import erased, hired, hires, lms_courses, payroll, terminated, updated
 from tests.support.drifting import LOOK_UP, counts, found, look, roll, run, user_id, writes
 from tests.support.fake_lms import FakeLms
+from tests.support.operators import BY
 from tests.support.workbench import Workbench, academy
 
 TELL: dict[str, Any] = {"drift": {"default": "tell"}}
@@ -300,7 +301,7 @@ def test_whoever_hr_changes_while_being_read_is_left_to_the_next_scan(pool: Pool
     changed_at(lms, last_name="Tampered")
     lms.happens = lambda: (bench.done if written else bench.tell)(updated("E-1", last_name="Berg"))
     bench.pass_time(minutes=1)
-    scan_now(pool, bench.integration(), by="test")
+    scan_now(pool, bench.integration(), by=BY)
     bench.scan()
     assert bench.column("select employee_key from finding") == ["E-2"]
     assert run(bench)["reasons"] == {"under_way": 1}
@@ -315,7 +316,7 @@ def test_two_readers_at_once_put_it_on_record_once(pool: Pool) -> None:
     bench.done(*hires(150))
     changed_at(lms, last_name="Tampered")
     bench.pass_time(minutes=1)
-    scan_now(pool, bench.integration(), by="test")
+    scan_now(pool, bench.integration(), by=BY)
 
     def another_reader() -> None:
         bench.run("update scan set due_at = now()")
@@ -333,7 +334,7 @@ def test_a_reader_that_does_not_come_back_is_followed_by_another(pool: Pool) -> 
     bench = Workbench(pool, lms)
     bench.done(*hires(150))
     bench.pass_time(minutes=1)
-    scan_now(pool, bench.integration(), by="test")
+    scan_now(pool, bench.integration(), by=BY)
     answers = iter([False, True])
     bench.scan(rules=replace(bench.rules, stopping=lambda: next(answers)))
     assert counts(bench) == (0, 0, 100, 0)
@@ -374,11 +375,11 @@ def test_what_somebody_asks_for_waits_for_no_hour_and_begins_anew(pool: Pool) ->
     roll(bench)
     assert (run(bench)["state"], counts(bench)) == ("running", (0, 0, 100, 0))
     change_user(site, user_id(bench, "E-0"), lastname="Tampered")
-    [people, enrolments] = scan_now(pool, bench.integration(), by="test")
+    [people, enrolments] = scan_now(pool, bench.integration(), by=BY)
     assert (people.joined, people.run_id, enrolments.joined) == (False, run(bench)["run_id"], False)
     bench.look_again()
     assert last_name(bench, site, "E-0") == "Meer0"
-    assert (run(bench)["state"], run(bench)["asked_by"], counts(bench)) == ("done", "test", (0, 1, 249, 0))
+    assert (run(bench)["state"], run(bench)["asked_by"], counts(bench)) == ("done", "op", (0, 1, 249, 0))
 
 
 def test_the_rolling_scan_steps_aside_for_work_that_somebody_waits_for(pool: Pool) -> None:
@@ -429,7 +430,7 @@ def test_a_scan_is_due_while_there_is_something_to_read_and_the_site_may_be_call
             return scans_due(db) == [bench.integration_id]
 
     assert not due()
-    scan_now(pool, bench.integration(), by="test")
+    scan_now(pool, bench.integration(), by=BY)
     assert due()
     bench.set_state("paused")
     assert not due()

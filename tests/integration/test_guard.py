@@ -13,8 +13,10 @@ from domain.guard import GuardState
 from domain.integration import Guard
 from ops.actions import Refused
 from ops.guards import decide_guard, find_guard
+from ops.operators import ReasonMissing
 from simulators.moodle import MoodleSite
 from tests.support.builders import Event, erased, hired, payroll, sync_requested, terminated, updated
+from tests.support.operators import BY
 from tests.support.waiting import until
 from tests.support.workbench import Workbench, academy
 
@@ -48,7 +50,7 @@ def staged(bench: Workbench) -> list[str]:
 def decided(bench: Workbench, state: GuardState, guard_id: int | None = None) -> int:
     with transaction(bench.pool) as db:
         row = guards(db, guard_id=guard_id)[0]
-    concerned = decide_guard(bench.pool, row, state, by="op", reason="looked into it")
+    concerned = decide_guard(bench.pool, row, state, by=BY)
     bench.provision()
     return concerned
 
@@ -169,7 +171,7 @@ def test_a_decision_out_of_turn_is_refused(pool: Pool, before: GuardState | None
     with transaction(pool) as db:
         (guard,) = guards(db)
     with pytest.raises(Refused):
-        decide_guard(pool, guard, wanted, by="op", reason="because")
+        decide_guard(pool, guard, wanted, by=BY.because("because"))
 
 
 def test_a_decision_needs_a_reason(pool: Pool) -> None:
@@ -177,8 +179,8 @@ def test_a_decision_needs_a_reason(pool: Pool) -> None:
     bench.done(*hires(8))
     bench.done(*leave(keys(8)))
     guard = find_guard(pool, bench.column("select guard_id from guard")[0])
-    with pytest.raises(Refused):
-        decide_guard(pool, guard, "approved", by="op", reason=" ")
+    with pytest.raises(ReasonMissing):
+        decide_guard(pool, guard, "approved", by=BY.because(" "))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from simulators.server import serve
 from tests.support.builders import COURSES, MOODLE, TENANT, hired, payroll, results
 from tests.support.command_line import Cli
 from tests.support.mailbox import Mailbox, mailbox
+from tests.support.operators import BY
 from tests.support.workbench import TOKEN, academy, store_events
 from workers.apply import CHUNK, apply_events
 
@@ -338,10 +339,10 @@ def test_settings_that_somebody_else_changed_meanwhile_are_not_overwritten(cli: 
     settings = read_settings(cli.environment)
     row = actions.find_integration(pool, MOODLE, TENANT)
     held = IntegrationSettings.model_validate(row.settings)
-    life.edit(pool, settings, row, held.model_copy(update={"timezone": "Europe/Paris"}))
+    life.edit(pool, settings, row, held.model_copy(update={"timezone": "Europe/Paris"}), by=BY)
 
     with pytest.raises(actions.Refused, match="meanwhile"):
-        life.edit(pool, settings, row, held.model_copy(update={"timezone": "Europe/Rome"}))
+        life.edit(pool, settings, row, held.model_copy(update={"timezone": "Europe/Rome"}), by=BY)
 
 
 def test_differences_are_told_by_dotted_name() -> None:

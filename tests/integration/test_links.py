@@ -13,15 +13,17 @@ from db.pool import Pool, transaction
 from lms.read_only import ReadOnly
 from ops import links as by_hand
 from ops.actions import NotFound, Refused
-from ops.links import Operator, set_link, unset_link
+from ops.links import set_link, unset_link
+from ops.operators import ReasonMissing
 from runtime.settings import Settings
 from simulators.moodle import MoodleSite, change_user
 from tests.support.builders import enrolled, hired, updated
+from tests.support.operators import BY
 from tests.support.workbench import KEYS, Workbench, academy
 
 NAMES = {"username": "first_infix_last"}
 BY_NAME = {"people": NAMES | {"match_by": ["external_key", "email", "username"]}}
-WHY = Operator("op", "asked the person")
+WHY = BY.because("asked the person")
 SETTINGS = Settings("", "", KEYS)
 
 
@@ -140,7 +142,7 @@ def test_a_link_by_hand_settles_it(pool: Pool, reached: Any) -> None:
     """R181: linked as given, brought in line, enrolled, told upstream; reason and name are in the timeline."""
     site, bench = unclear(pool)
     reached(bench)
-    set_link(pool, SETTINGS, bench.integration(), "E-1", "5", WHY)
+    set_link(pool, SETTINGS, bench.integration(), "E-1", "5", by=WHY)
     bench.provision()
     assert (bench.account()["link"], bench.account()["lms_user_id"]) == ("given", "5")
     assert site.state.users[5].idnumber == "E-1"
@@ -158,7 +160,7 @@ def test_a_broken_link_is_not_found_again(pool: Pool, reached: Any) -> None:
     bench = Workbench(pool, site)
     reached(bench)
     bench.done(hired(), enrolled())
-    assert unset_link(pool, bench.integration(), "E-1", WHY) == "4"
+    assert unset_link(pool, bench.integration(), "E-1", by=WHY) == "4"
     bench.provision()
     assert (bench.account()["state"], bench.account()["code"]) == ("parked", "link_refused")
     assert bench.account()["lms_user_id"] is None
@@ -174,8 +176,8 @@ def test_a_link_that_was_broken_can_be_set_again(pool: Pool, reached: Any) -> No
     bench = Workbench(pool, site)
     reached(bench)
     bench.done(hired())
-    unset_link(pool, bench.integration(), "E-1", WHY)
-    set_link(pool, SETTINGS, bench.integration(), "E-1", "4", WHY)
+    unset_link(pool, bench.integration(), "E-1", by=WHY)
+    set_link(pool, SETTINGS, bench.integration(), "E-1", "4", by=WHY)
     bench.provision()
     assert (bench.account()["state"], bench.account()["link"]) == ("settled", "given")
 
@@ -201,7 +203,7 @@ def test_a_link_by_hand_is_checked(pool: Pool, reached: Any, person: str, user: 
     bench.run("update account set lms_user_id = null, link = null, due_at = null where employee_key = 'E-3'")
     before = len(site.ledger.effects())
     with pytest.raises(error):
-        set_link(pool, SETTINGS, bench.integration(), person, user, WHY)
+        set_link(pool, SETTINGS, bench.integration(), person, user, by=WHY)
     assert len(site.ledger.effects()) == before
     assert bench.account()["lms_user_id"] is None
 
@@ -209,10 +211,10 @@ def test_a_link_by_hand_is_checked(pool: Pool, reached: Any, person: str, user: 
 def test_nothing_is_linked_under_a_worker_or_without_a_reason(pool: Pool, reached: Any) -> None:
     _, bench = unclear(pool)
     reached(bench)
-    with pytest.raises(Refused, match="reason"):
-        set_link(pool, SETTINGS, bench.integration(), "E-1", "5", Operator("op", " "))
+    with pytest.raises(ReasonMissing):
+        set_link(pool, SETTINGS, bench.integration(), "E-1", "5", by=BY.because(" "))
     bench.run("update account set lease_token = 1, lease_until = now() + interval '1 minute'")
     with pytest.raises(Refused, match="busy"):
-        set_link(pool, SETTINGS, bench.integration(), "E-1", "5", WHY)
+        set_link(pool, SETTINGS, bench.integration(), "E-1", "5", by=WHY)
     with pytest.raises(Refused, match="busy"):
-        unset_link(pool, bench.integration(), "E-1", WHY)
+        unset_link(pool, bench.integration(), "E-1", by=WHY)

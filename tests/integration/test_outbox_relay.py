@@ -49,7 +49,7 @@ def write(database_url: str, *ids: str) -> None:
     """Have events with these ids wait in the outbox."""
     with psycopg.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.executemany(
-            "insert into outbox (event_id, type, body) values (%s, 'lms.result.recorded.v1', %s)",
+            "insert into outbox (tenant, event_id, type, body) values ('acme', %s, 'lms.result.recorded.v1', %s)",
             [(event_id, b"body of " + event_id.encode()) for event_id in ids],
         )
 

@@ -259,7 +259,8 @@ class Cli:
         return CliRunner().invoke(app, arguments, env=self._environment)
 
     def fields(self, verb: str, *arguments: str) -> Result:
-        return self("integration", "fields", verb, "Acme Moodle", *arguments)
+        reason = ("--reason", "asked to") if verb == "map" else ()
+        return self("integration", "fields", verb, "Acme Moodle", *arguments, *reason)
 
     def json(self, verb: str, *arguments: str) -> Any:
         ended = self.fields(verb, *arguments, "--json")
@@ -442,7 +443,7 @@ def test_a_course_field_that_can_never_fit_is_refused_when_it_is_saved(
         file = tmp_path / "edited.json"
         fields = {"pass_rate": {"to": "minimum_pass_rate", "kind": kind}}
         file.write_text(json.dumps(held | {"catalogue": {"fields": fields}}))
-        return cli("integration", "edit", "Acme Moodle", str(file))
+        return cli("integration", "edit", "Acme Moodle", str(file), "--reason", "asked to")
 
     refused = edit("yes_no")
 

@@ -17,6 +17,7 @@ from simulators.moodle import MoodleSite, change_user
 from simulators.moodle.build import add_user
 from tests.support.builders import MOODLE, enrolled, hired, hires, lms_courses, results, sync_requested, updated
 from tests.support.fake_lms import FakeLms
+from tests.support.operators import BY
 from tests.support.workbench import Workbench, academy
 
 FINISHED = "lms.sync.finished.v1"
@@ -24,7 +25,7 @@ LOOK_UP = "core_user_get_users_by_field"
 
 
 def ask(bench: Workbench, *flows: Flow, **how: Any) -> list[Asked]:
-    return sync_now(bench.pool, bench.integration(), flows, by="test", **how)
+    return sync_now(bench.pool, bench.integration(), flows, by=replace(BY, name="test"), **how)
 
 
 def runs(bench: Workbench) -> list[dict[str, Any]]:

@@ -15,10 +15,12 @@ from tests.support.builders import MOODLE, TENANT, results
 from tests.support.workbench import TOKEN
 
 NOWHERE = "amqp://127.0.0.1:9/"
+NEED_REASON = {"edit", "pause", "remove", "outcomes", "map"}
+REASON = ("--reason", "asked to")
 
 
 class Cli:
-    """Runs commands for one integration with the LMS at a URL."""
+    """Runs commands for one integration with the LMS at a URL, with a reason where one is needed."""
 
     def __init__(self, folder: Path, url: str, database_url: str, amqp_url: str = NOWHERE) -> None:
         self.environment = {
@@ -32,8 +34,9 @@ class Cli:
         self._url = url
 
     def __call__(self, *arguments: str, given: str | None = None, **environment: str) -> Result:
+        reason = REASON if NEED_REASON & {*arguments[:2]} and "--reason" not in arguments else ()
         return CliRunner().invoke(
-            app, ["integration", *arguments], input=given, env={**self.environment, **environment}
+            app, ["integration", *arguments, *reason], input=given, env={**self.environment, **environment}
         )
 
     def json(self, *arguments: str) -> Any:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-SCHEMA = Path(__file__).parents[2] / "db" / "schema.sql"
+from db.pool import Pool, transaction
+
+SCHEMA = [Path(__file__).parents[2] / "db" / name for name in ("schema.sql", "access.sql")]
 
 
 @contextmanager
@@ -23,7 +25,8 @@ def template_database(server_url: str) -> Iterator[str]:
     with new_database(server_url) as url:
         name = urlsplit(url).path.lstrip("/")
         with psycopg.connect(url) as connection:
-            connection.execute(SCHEMA.read_bytes())
+            for file in SCHEMA:
+                connection.execute(file.read_bytes())
         _execute(server_url, "alter database {} with allow_connections false", name)
         yield name
 
@@ -50,3 +53,15 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
 def _execute(url: str, statement: LiteralString, *names: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def dumped(pool: Pool) -> str:
+    """
+    Every row of every table as text.
+    """
+    with transaction(pool) as db:
+        tables = db.execute(
+            "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+        ).fetchall()
+        rows = sql.SQL("select coalesce(string_agg(t::text, ' '), '') from {} t")
+        return " ".join(str(db.execute(rows.format(sql.Identifier(name))).fetchone()) for (name,) in tables)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ops.drift import scan_now
 from simulators.moodle import MoodleSite, enrol
+from tests.support.operators import BY
 from tests.support.workbench import Row, Workbench
 
 LOOK_UP = "core_user_get_users_by_field"
@@ -19,7 +20,7 @@ def look(bench: Workbench) -> None:
     Somebody asks for a scan; it is carried out, and so is what follows from it.
     """
     bench.pass_time(minutes=1)
-    scan_now(bench.pool, bench.integration(), by="test")
+    scan_now(bench.pool, bench.integration(), by=BY)
     bench.look_again()
 
 

@@ -25,6 +25,7 @@ from producers.publisher import OutgoingEvent, Publisher
 from runtime.secrets import Secret, new_key
 from runtime.settings import read_settings
 from tests.support import queues
+from tests.support.operators import BY
 from tests.support.waiting import until
 
 T = TypeVar("T")
@@ -190,8 +191,10 @@ class Installation:
         """The integration with the simulated site is active, and somebody listens to what we announce."""
         wanted = IntegrationSettings.model_validate({**SETTINGS, "url": self.site.url, **changes})
         with open_pool(self.settings.database_url, name="test", max_size=1) as pool:
-            self.integration_id = actions.add_integration(pool, self.settings, TENANT, wanted, Secret(TOKEN), None)
-            actions.enable(pool, self.settings, actions.find_integration(pool, wanted.name, TENANT))
+            self.integration_id = actions.add_integration(
+                pool, self.settings, TENANT, wanted, Secret(TOKEN), None, by=BY
+            )
+            actions.enable(pool, self.settings, actions.find_integration(pool, wanted.name, TENANT), by=BY)
         self.asked_before = len(self.site.read("calls"))
         queues.bind(self.settings.amqp_url, "lms.results", LISTENER)
 

@@ -1,0 +1,124 @@
+"""People by exact marks: where each stands, why, and what happened."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel
+
+from db.configuration import integrations
+from db.people import Available, PeopleViews, TimelineLine
+from db.pool import transaction
+from domain.planning import counted
+from domain.why import Explanation
+from ops import people
+from ops.actions import NotFound
+from ops.api.declaring import Key, act, router, view
+from ops.api.guard import By
+from ops.api.paging import Cursor, Limit, Page, page, read, slice_of
+from ops.api.problems import Trouble
+from ops.planning import Selection, plan
+
+READ = "people:person:read"
+PLAN = "people:plan:preview"
+
+routes = router("people")
+
+Address = Annotated[
+    str | None,
+    Query(pattern="^[0-9a-f]{64}$", description="SHA-256, in hex, of the address in lower case without outer spaces."),
+]
+Name = Annotated[str | None, Query(max_length=255, description="Only in this integration.")]
+
+
+class Found(BaseModel):
+    """One person that matches."""
+
+    employee_key: str
+
+
+class Planned(BaseModel):
+    """The exact LMS calls, with each field before and after; none was made."""
+
+    people: list[dict[str, Any]]
+    counts: dict[str, int]
+
+
+@view(routes, "/people", READ)
+def people_list(
+    caller: By,
+    key: Annotated[str | None, Query(max_length=255, description="HR's key of the person.")] = None,
+    email_sha256: Address = None,
+    lms_user_id: Annotated[str | None, Query(max_length=255)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Found]:
+    """People by one exact mark: key, hash of an address, or LMS user; everybody without any. Never by name."""
+    if sum(mark is not None for mark in (key, email_sha256, lms_user_id)) > 1:
+        problem = ("query", "give one of key, email_sha256 and lms_user_id")
+        raise Trouble(422, "invalid", "Something sent cannot be so", errors=[problem])
+    (after,) = read(cursor, str) or ("",)
+    with transaction(caller.pool) as db:
+        views = PeopleViews(db)
+        if key is not None:
+            found = views.by_key(caller.tenant, key)
+        elif email_sha256 is not None:
+            found = views.by_address(caller.tenant, bytes.fromhex(email_sha256), limit)
+        elif lms_user_id is not None:
+            found = views.by_lms_user(caller.tenant, lms_user_id, limit)
+        else:
+            found = views.after(caller.tenant, after, limit + 1)
+    return page([Found(employee_key=one) for one in found], limit, lambda one: [one.employee_key])
+
+
+@view(routes, "/people/{key}", READ)
+def people_show(
+    caller: By,
+    key: Key,
+    unmask: Annotated[bool, Query(description="Show name and addresses, and be on record for it.")] = False,
+) -> people.PersonPage:
+    """One person, masked unless asked otherwise, and who they are in each LMS."""
+    return people.person_page(caller.pool, caller.tenant, key, unmasked=unmask, by=caller.by)
+
+
+@view(routes, "/people/{key}/why", READ)
+def people_why(
+    caller: By, key: Key, integration: Name = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Explanation]:
+    """Why a person or enrolment is as it is, in each integration: what to fix first, then every condition."""
+    with transaction(caller.pool) as db:
+        views = PeopleViews(db)
+        found = views.explain(people.subject_of(views, key, caller.tenant), integration)
+    return slice_of(found, limit, cursor)
+
+
+@view(routes, "/people/{key}/timeline", READ)
+def people_timeline(caller: By, key: Key, limit: Limit = 50, cursor: Cursor = None) -> Page[TimelineLine]:
+    """What HR told about a person and what was done for them, the newest first."""
+    (start,) = read(cursor, int) or (0,)
+    with transaction(caller.pool) as db:
+        views = PeopleViews(db)
+        lines = views.timeline(people.subject_of(views, key, caller.tenant), min(start + limit + 1, 10_000))
+    return slice_of(lines[::-1], limit, cursor)
+
+
+@view(routes, "/people/{key}/available", READ)
+def people_available(
+    caller: By, key: Key, integration: Name = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[Available]:
+    """The courses that are open to an employee."""
+    with transaction(caller.pool) as db:
+        views = PeopleViews(db)
+        found = views.available(people.subject_of(views, key, caller.tenant), integration)
+    return slice_of(found, limit, cursor)
+
+
+@act(routes, "/people/{key}/plan", PLAN)
+def people_plan(caller: By, key: Key, integration: Name = None) -> Planned:
+    """The exact LMS calls that the workers would make for a person. The LMS is read; nothing is written."""
+    with transaction(caller.pool) as db:
+        rows = integrations(db, caller.tenant, integration)
+    if not rows:
+        raise NotFound("no integration matches")
+    done = plan(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key))
+    return Planned(people=[asdict(one) for one in done.people], counts=dict(counted(done.people)))
