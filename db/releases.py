@@ -94,7 +94,9 @@ class ReleaseStore(Store):
                 done.begun.append(member)
         self._rows("release_placements", placements=_numbers(done.begun, "placement"))
         self._rows("release_memberships", placements=_numbers(done.begun, "membership"))
-        self._rows("wake_patiently", accounts=sorted({whose[member.failure_id] for member in done.begun}))
+        # People who were tried themselves are due already.
+        waked = {whose[member.failure_id] for member in done.begun if member.kind != "account"}
+        self._rows("wake_patiently", accounts=sorted(waked))
         return done
 
     def _accounts_of(self, members: Sequence[Member]) -> dict[int, int]:
