@@ -142,18 +142,50 @@ def test_every_table_is_guarded(pool: Pool, tables: list[str]) -> None:
         assert ([name for (name,) in guarded], bare.fetchone()) == (tables, (0,))
 
 
-def test_a_user_who_may_not_make_roles_is_told_so(pool: Pool, database_url: str) -> None:
-    """A server of somebody else's: `init` says what is missing instead of ending in the middle."""
+def test_an_owner_who_was_given_the_roles_need_not_make_them(pool: Pool, database_url: str) -> None:
+    """As deploy/postgres/create-database.sql does it."""
+    with poor_owner(pool, database_url) as url:
+        with transaction(pool) as db:
+            db.execute("grant matricula_ingest, matricula_worker, matricula_console, matricula_audit to nobody_much")
+        with open_pool(url, name="test", max_size=1) as poor, transaction(poor) as db:
+            assert create_schema(db)
+
+
+def test_a_user_of_the_console_is_no_more_than_its_role(pool: Pool, worked: Workbench, database_url: str) -> None:
+    """S23: a console with a user of its own can take no other role, and has no rows without one either."""
+    with poor_owner(pool, database_url) as url:
+        with transaction(pool) as db:
+            db.execute("grant matricula_console to nobody_much")
+        with open_pool(url, name="test", max_size=1, role="console") as console:
+            with pytest.raises(errors.InsufficientPrivilege), transaction(console) as db:
+                db.execute("set role matricula_worker")
+            with transaction(console) as db:
+                db.execute("reset role")
+                assert db.execute("select count(*) from public.account").fetchone() == (0,)
+
+
+@contextmanager
+def poor_owner(pool: Pool, database_url: str) -> Iterator[str]:
+    """A user with a schema of their own and no right on the server; yields their URL."""
     with transaction(pool) as db:
         db.execute("create role nobody_much login password 'x'")
         db.execute("create schema mine authorization nobody_much")
         db.execute("alter role nobody_much set search_path = mine")
     try:
-        plain = psycopg.conninfo.make_conninfo(database_url, user="nobody_much", password="x")
-        refused = pytest.raises(NeedsAttention, match="roles_missing")
-        with open_pool(plain, name="test", max_size=1) as poor, refused, transaction(poor) as db:
-            create_schema(db)
+        yield psycopg.conninfo.make_conninfo(database_url, user="nobody_much", password="x")
     finally:
         with transaction(pool) as db:
             db.execute("drop schema mine cascade")
             db.execute("drop role nobody_much")
+
+
+def test_a_user_who_may_not_make_roles_is_told_so(pool: Pool, database_url: str) -> None:
+    """A server of somebody else's: `init` says what is missing instead of ending in the middle."""
+    refused = pytest.raises(NeedsAttention, match="roles_missing")
+    with (
+        poor_owner(pool, database_url) as url,
+        open_pool(url, name="test", max_size=1) as poor,
+        refused,
+        transaction(poor) as db,
+    ):
+        create_schema(db)
