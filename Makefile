@@ -12,7 +12,7 @@ install:  ## Make .venv with the locked requirements (done by the others when ne
 env:  ## Make .env with fresh secrets for docker compose
 	@deploy/env.sh
 
-demo: install  ## Run a whole installation on simulated HR and Moodle, and check the outcome
+demo: install  ## Run a whole installation on simulated HR, Moodles and TalentLMS, and check the outcome
 	@$(WITH_SERVICES) $(PY) -m ops.demo
 
 test: install  ## Run all tests against real RabbitMQ and PostgreSQL

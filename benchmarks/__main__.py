@@ -13,7 +13,10 @@ from rich.table import Table
 from benchmarks.figures import Figure, save
 from runtime.logs import configure_logs
 
-BENCHMARKS = ("publish", "ingest", "overhead", "burst", "sweep", "poll", "drift", "talent_poll", "memory")
+BENCHMARKS = (
+    *("publish", "ingest", "overhead", "burst", "sweep", "poll", "drift"),
+    *("talent_poll", "portal", "memory"),
+)
 
 console = Console(highlight=False)
 

@@ -47,6 +47,9 @@ begin
             when 'tenant' = any(one.columns) then $q$tenant = nullif(current_setting('matricula.tenant', true), '')$q$
             when 'integration_id' = any(one.columns) then 'integration_id in (select integration_id from integration)'
             when one.name = 'guard_item' then 'guard_id in (select guard_id from guard)'
+            when one.name in ('failure_group_history', 'failure_group_hour', 'failure_touch')
+                then 'group_id in (select group_id from failure_group)'
+            when one.name = 'replay_item' then 'replay_id in (select replay_id from replay)'
             when one.name = 'result_event' then 'result_id in (select result_id from result)'
         end;
         if own is null then
@@ -69,7 +72,13 @@ revoke execute on function token_holder from public;
 grant execute on function token_holder to matricula_console;
 
 grant select, insert, update on inbox to matricula_ingest;
-grant insert on failure to matricula_ingest;
+-- What arrives and is wrong becomes a failure in its group, of which people are told. Whose it is takes a key, no more.
+grant select, insert, update on failure, failure_group, notice to matricula_ingest;
+grant insert on failure_touch to matricula_ingest;
+grant select (account_id, employee_key) on account to matricula_ingest;
+grant select (placement_id, account_id) on placement to matricula_ingest;
+grant select (integration_id, tenant, state, hold_code) on integration to matricula_ingest;
+grant delete on failure_touch to matricula_worker;
 
 revoke all on operator, api_token, idempotent from matricula_worker;
 revoke update on audit, audit_chain, result_event from matricula_worker, matricula_console;

@@ -4,8 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Literal
 
+from db.failure_groups import FailureStore
+from db.failure_groups import Problem as Problem
+from db.notices import Notice, NoticeKind, write_notice
 from db.statements import statements
 from db.store import IntegrationStore
 from domain.accounts import WantedAccount
@@ -55,6 +59,7 @@ class ClaimedAccount:
     lease_token: int
     running_for: timedelta
     sync_run: int | None = None
+    urgency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +138,6 @@ class MembershipEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that needs a person."""
-
-    kind: Literal["account", "placement", "membership", "integration", "course", "guard"]
-    subject_id: str
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Contact:
     """That somebody was enrolled: closed, without follow-up, made by us (R136)."""
 
@@ -174,11 +169,20 @@ class WorkStore(IntegrationStore):
         integration_id, tenant, name, url, settings, *rest = rows[0]
         return Integration(integration_id, tenant, name, url, IntegrationSettings.model_validate(settings), *rest)
 
-    def claim(self, *, most: int, lease: timedelta, urgent_only: bool = False) -> list[ClaimedAccount]:
-        """What is due, for us alone until the lease ends; the attempt is counted."""
+    def claim(
+        self, *, most: int, lease: timedelta, urgent_only: bool = False, admitted: Sequence[int] | None = None
+    ) -> list[ClaimedAccount]:
+        """
+        What is due, for us alone until the lease ends, in the order in which it waited; the attempt is counted.
+
+        Args:
+            admitted: How many accounts of each urgency may be begun; then all that are claimed are of one urgency.
+        """
         self._rows("search_in_order")
-        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=1 if urgent_only else 2)
-        return [_claimed(row) for row in rows]
+        shares = None if admitted is None else list(admitted)
+        least = 1 if urgent_only else 2
+        rows = self._rows("claim_accounts", most=most, lease=lease, least_urgent=least, admitted=shares)
+        return [_claimed(row[:-1]) for row in sorted(rows, key=itemgetter(-1))]
 
     def look(self, keys: Sequence[str]) -> list[tuple[ClaimedAccount, str, str | None]]:
         """These people's accounts with state and code, as they are; nothing is claimed."""
@@ -323,15 +327,7 @@ class WorkStore(IntegrationStore):
         return dict(rows)
 
     def open_failures(self, tenant: str, problems: Sequence[Problem]) -> None:
-        if problems:
-            self._rows(
-                "open_failures",
-                tenant=tenant,
-                kinds=[problem.kind for problem in problems],
-                ids=[problem.subject_id for problem in problems],
-                codes=[problem.code for problem in problems],
-                details=[problem.detail for problem in problems],
-            )
+        FailureStore(self._db, tenant, self._integration_id).open(problems)
 
     def resolve_failures(self, kind: str, ids: Iterable[int | str], *, keep: Sequence[str] = ()) -> None:
         """What was wrong with these is over, except under the codes to `keep`."""
@@ -372,8 +368,18 @@ class WorkStore(IntegrationStore):
     # The site as a whole
 
     def quarantine(self, code: str, detail: str, wait: timedelta) -> bool:
-        """True when this call is what quarantined it: the moment for the one notice."""
-        return bool(self._rows("quarantine", code=code, detail=detail, wait=wait))
+        """True when this call is what quarantined it; then people are told, once."""
+        return self._tell("quarantine", self._rows("quarantine", code=code, detail=detail, wait=wait), code, detail)
+
+    def change_hold(self, code: str, detail: str) -> bool:
+        """True when it was held for another reason before; then people are told of this one, once."""
+        return self._tell("quarantine changed", self._rows("change_hold", code=code, detail=detail), code, detail)
+
+    def _tell(self, kind: NoticeKind, held_since: list[tuple[Any, ...]], code: str, detail: str) -> bool:
+        for (since,) in held_since:
+            key = f"hold {self._integration_id} {since.isoformat()} {code}"
+            write_notice(self._db, Notice(key, kind, self._integration_id, code, detail))
+        return bool(held_since)
 
     def outages(self) -> int:
         return int(self._rows("outages")[0][0])

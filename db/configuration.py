@@ -133,6 +133,13 @@ def replace_password(db: Db, integration: IntegrationRow, password: Secret | Non
     db.execute(SQL["replace_password"], {"integration_id": integration.integration_id, "password": sealed})
 
 
+def replace_webhook_secret(db: Db, integration: IntegrationRow, secret: Secret, *, keys: MasterKeys) -> None:
+    """Notices are signed with this from now on."""
+    sealed = Vault(db, integration.tenant, keys).seal(integration.name, "webhook", secret)
+    values = {"integration_id": integration.integration_id, "secret": sealed}
+    db.execute(SQL["replace_webhook_secret"], values)
+
+
 def enable(db: Db, integration: IntegrationRow) -> str | None:
     """
     What waited is done from now on.

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from db.accounts import WorkStore
+from db.failure_groups import FailureStore, Problem
 from db.failures import translated
 from db.pool import Db
 from db.statements import statements
@@ -92,7 +93,7 @@ class FactStore(Store):
         return bool(self._rows("known_tenant")[0][0])
 
     def set_aside_all(self) -> None:
-        self._rows("set_aside_unknown_tenant")
+        self._fail_events([(inbox_id, code, "") for inbox_id, code in self._rows("set_aside_unknown_tenant")])
 
     def settle(self, settled: Sequence[Settled]) -> None:
         self._rows(
@@ -102,14 +103,12 @@ class FactStore(Store):
             codes=[s.code for s in settled],
             details=[s.detail for s in settled],
         )
-        bad = [s for s in settled if s.code]
-        if bad:
-            self._rows(
-                "fail_events",
-                ids=[s.inbox_id for s in bad],
-                codes=[s.code for s in bad],
-                details=[s.detail for s in bad],
-            )
+        self._fail_events([(s.inbox_id, s.code, s.detail) for s in settled if s.code])
+
+    def _fail_events(self, failed: Sequence[tuple[int, str, str]]) -> None:
+        """Events that could not be applied become visible."""
+        problems = [Problem("inbox", str(inbox_id), code, detail) for inbox_id, code, detail in failed]
+        FailureStore(self._db, self._tenant, None).open(problems)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -216,7 +215,10 @@ class FactStore(Store):
 
     def note_empty_payroll(self, payroll: str, taken_by: Sequence[int]) -> None:
         """Nobody is in this payroll, which is a failure of the integrations that take it and of no other (R72)."""
-        self._rows("empty_payroll", payroll=payroll, ids=taken_by)
+        self._rows("payroll_not_taken", payroll=payroll, ids=taken_by)
+        for integration_id in taken_by:
+            empty = Problem("payroll", f"{integration_id}/{payroll}", "payroll_empty", f"payroll {payroll}")
+            FailureStore(self._db, self._tenant, integration_id).open([empty])
 
     # Wanted state
 
@@ -275,27 +277,11 @@ class FactStore(Store):
         if changed:
             self._rows("resolve_account_failures", ids=[str(row[0]) for row in changed])
         parked = [(row[0], row[2], states[row[3]].detail) for row in changed if row[1] == "parked"]
-        if parked:
-            ids, codes, details = (list(column) for column in zip(*parked, strict=True))
-            self._rows(
-                "fail_accounts", integration_id=integration.integration_id, ids=ids, codes=codes, details=details
-            )
-        self._fail_fields(integration, {row[0]: states[row[3]] for row in changed})
+        parked += _bad_fields({row[0]: states[row[3]] for row in changed})
+        problems = [Problem("account", str(account_id), code, detail) for account_id, code, detail in parked]
+        lms = integration.settings.lms
+        FailureStore(self._db, self._tenant, integration.integration_id, lms=lms).open(problems)
         return {row[0] for row in changed}
-
-    def _fail_fields(self, integration: IntegrationRow, states: Mapping[int, AccountState]) -> None:
-        """Profile fields that cannot be sent become visible: one failure per account and cause (R32)."""
-        failures = [
-            (account_id, code, "; ".join(f"{p.lms_field} {p.detail}" for p in problems))
-            for account_id, state in states.items()
-            for code in FIELD_CODES
-            if state.wanted and (problems := [p for p in state.wanted.skipped if p.code == code])
-        ]
-        if failures:
-            ids, codes, details = (list(column) for column in zip(*failures, strict=True))
-            self._rows(
-                "fail_accounts", integration_id=integration.integration_id, ids=ids, codes=codes, details=details
-            )
 
     def account_ids(self, integration: IntegrationRow, keys: Sequence[str]) -> dict[str, int]:
         return dict(self._rows("account_ids", integration_id=integration.integration_id, keys=keys))
@@ -348,6 +334,16 @@ class FactStore(Store):
 
     def due_integrations(self, account_ids: Iterable[int]) -> set[int]:
         return {row[0] for row in self._rows("due_integrations", ids=list(account_ids))}
+
+
+def _bad_fields(states: Mapping[int, AccountState]) -> list[tuple[int, str, str]]:
+    """Profile fields that cannot be sent: account, code and which they are, once per account and cause (R32)."""
+    return [
+        (account_id, code, "; ".join(f"{p.lms_field} {p.detail}" for p in problems))
+        for account_id, state in states.items()
+        for code in FIELD_CODES
+        if state.wanted and (problems := [p for p in state.wanted.skipped if p.code == code])
+    ]
 
 
 def _decision(state: PlacementState, settings_version: int) -> str:

@@ -2,11 +2,12 @@
 Where messages from the broker arrive: stored once, with their exact bytes.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeAlias
 
+from db.failure_groups import FailureStore, Problem
 from db.pool import Db
 from db.statements import statements
 
@@ -80,14 +81,25 @@ def store(db: Db, entries: Sequence[Entry]) -> Stored:
     # The same conflicting bytes twice in one batch: the first is in the table only now.
     _count_duplicates(db, repeated)
     stored = new + conflicts
+    _open_failures(db, stored)
     return Stored(
         classes=Counter(row[3] for row in stored),
         duplicates=len(entries) - len(stored),
-        tenants=frozenset(row[2] for row in new if row[3] == "event"),
+        tenants=frozenset(row[2] for row in new if row[2] and row[3] == "event"),
     )
 
 
-_Row: TypeAlias = tuple[bytes, bytes, str, str]
+_Row: TypeAlias = tuple[bytes, bytes, str | None, str, int, str | None, str | None]
+
+
+def _open_failures(db: Db, stored: Iterable[_Row]) -> None:
+    """What can not be applied is visible."""
+    problems: dict[str | None, list[Problem]] = defaultdict(list)
+    for _, _, tenant, _, inbox_id, code, detail in stored:
+        if code is not None:
+            problems[tenant].append(Problem("inbox", str(inbox_id), code, detail or ""))
+    for tenant, found in problems.items():
+        FailureStore(db, tenant, None).open(found)
 
 
 def _insert(db: Db, entries: Sequence[Entry]) -> tuple[list[_Row], list[Entry]]:

@@ -10,8 +10,10 @@ from db.convergence import Applied, Newest, converge
 from db.facts import FactStore, Sweep
 from db.guards import GuardStore, Suspension
 from db.pool import Db
+from db.releases import Member, Released, ReleaseStore
 from domain.events import Course, Event, Payroll
 from domain.guard import Window
+from domain.replays import Mode
 
 CHUNK = 500
 
@@ -30,7 +32,12 @@ class Rehearsed:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """One integration's work, with what its planning needs to know of the record."""
+    """
+    One integration's work, with what its planning needs to know of the record.
+
+    Attributes:
+        owners: Whose each linked LMS user is; reserved: whose each user name is.
+    """
 
     integration: Integration
     accounts: Sequence[Rehearsed]
@@ -77,6 +84,21 @@ def rehearse(db: Db, tenant: str, keys: Sequence[str], integration_ids: Sequence
     return [one for one in found if one is not None]
 
 
+def rehearse_release(
+    db: Db, tenant: str | None, integration_id: int, members: Sequence[Member], mode: Mode
+) -> tuple[Rehearsal | None, Released]:
+    """What the integration would be asked to do if these were tried again; of other people nothing is read."""
+    released = ReleaseStore(db, tenant).release_work(members, mode)
+    keys = sorted({member.employee_key or "" for member in released.begun})
+    return _rehearsed(db, integration_id, keys, alone=True), released
+
+
+def others(db: Db, integration_id: int) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Whose each linked LMS user is, and whose each user name is, of everybody in the integration."""
+    work = WorkStore(db, integration_id)
+    return work.all_links(), work.all_usernames()
+
+
 def _swept(store: FactStore, event: Event) -> list[str]:
     match event.fact:
         case Payroll() as fact:
@@ -95,7 +117,7 @@ def _all_of(store: FactStore, sweep: Sweep) -> list[str]:
     return keys
 
 
-def _rehearsed(db: Db, integration_id: int, keys: Sequence[str]) -> Rehearsal | None:
+def _rehearsed(db: Db, integration_id: int, keys: Sequence[str], *, alone: bool = False) -> Rehearsal | None:
     work, guard = WorkStore(db, integration_id), GuardStore(db, integration_id)
     integration = work.integration()
     if integration is None:
@@ -109,6 +131,7 @@ def _rehearsed(db: Db, integration_id: int, keys: Sequence[str]) -> Rehearsal | 
     window = timedelta(hours=integration.settings.guard.window_hours)
     leaving = [account.account_id for account, _, _ in looked if account.wanted and account.wanted.suspended]
     suspensions = guard.suspensions(leaving, window)
+    owners, reserved = ({}, {}) if alone else others(db, integration_id)
     return Rehearsal(
         integration=integration,
         accounts=[
@@ -124,6 +147,6 @@ def _rehearsed(db: Db, integration_id: int, keys: Sequence[str]) -> Rehearsal | 
         ],
         suspensions=suspensions,
         windows={payroll: guard.window(payroll, window) for payroll in suspensions},
-        owners=work.all_links(),
-        reserved=work.all_usernames(),
+        owners=owners,
+        reserved=reserved,
     )

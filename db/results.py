@@ -189,11 +189,13 @@ class ResultStore(IntegrationStore):
 
     def note_completed(self, completed: Mapping[int, bool]) -> None:
         """By placement id, whether all is completed, so that it need not be asked for again."""
+        self._rows("lock_owners", ids=list(completed))
         self._rows("note_completed", ids=list(completed), completed=list(completed.values()))
 
     def note_finished(self, placement_ids: Sequence[int]) -> None:
         """These are finished but not called complete; the first time counts."""
         if placement_ids:
+            self._rows("lock_owners", ids=placement_ids)
             self._rows("note_finished", ids=placement_ids)
 
     def late_completions(self, late: timedelta) -> int:

@@ -15,7 +15,7 @@ SQL = statements("schedule")
 class DueScopes:
     """
     Tenants to apply for; integrations to provision, to poll, to read the catalogue of, to begin or end runs of, to
-    check, and to scan.
+    check, and to scan; and whether there is upkeep to be done for all of them.
     """
 
     apply: list[str]
@@ -25,11 +25,12 @@ class DueScopes:
     sync: list[int] = field(default_factory=list)
     checks: list[int] = field(default_factory=list)
     scan: list[int] = field(default_factory=list)
+    upkeep: bool = False
 
     @property
     def maintenance(self) -> bool:
         """Whether there is housekeeping to do."""
-        return bool(self.catalogue or self.sync or self.checks or self.scan)
+        return bool(self.catalogue or self.sync or self.checks or self.scan or self.upkeep)
 
 
 def due_scopes(db: Db) -> DueScopes:
@@ -42,6 +43,7 @@ def due_scopes(db: Db) -> DueScopes:
         sync=syncs_due(db),
         checks=checks_due(db),
         scan=scans_due(db),
+        upkeep=_upkeep_due(db),
     )
 
 
@@ -63,6 +65,11 @@ def syncs_due(db: Db) -> list[int]:
 def scans_due(db: Db) -> list[int]:
     """Integrations with a run to read on for."""
     return _scopes(db, "scans_due")
+
+
+def _upkeep_due(db: Db) -> bool:
+    """Whether replays may go on, failures want to be counted, or notices are to be sent."""
+    return bool(_scopes(db, "upkeep_due")[0])
 
 
 def _scopes(db: Db, statement: str) -> list[Any]:

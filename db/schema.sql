@@ -29,6 +29,7 @@ create table integration (
     settings_version  integer not null default 1,
     token_sealed      bytea not null,
     password_sealed   bytea,
+    webhook_sealed    bytea,                         -- signs the notices that are posted
     state             text not null default 'draft' check (state in ('draft', 'active', 'paused', 'quarantined', 'removed')),
     hold_code         text,
     hold_detail       text,
@@ -67,6 +68,20 @@ create table operation_hold (                        -- what the site refuses wh
     since           timestamptz not null default now(),
     probe_at        timestamptz not null,            -- no call of this kind before
     primary key (integration_id, operation)
+);
+
+create table call_budget (                           -- the calls that an LMS which counts them has left for us
+    integration_id  bigint primary key references integration,
+    hour_limit      integer not null,
+    hour_left       integer not null check (hour_left >= 0),
+    resets_at       timestamptz not null,            -- the end of that hour, by our clock; the next one is asked for
+    keeps           integer[] not null,              -- what each purpose leaves alone: domain.budget.PURPOSES
+    crowded_until   timestamptz not null default now(),  -- when the calls of the last seconds no longer count
+    slowed          smallint not null default 0 check (slowed between 0 and 2),  -- times that the pace was halved
+    costs           double precision[] not null,     -- calls that an account of each urgency took lately
+    for_accounts    integer not null default 0,      -- calls of this hour made for accounts
+    others          integer not null default 0,      -- calls of the last hour that were not
+    checked_at      timestamptz not null default now()  -- when the LMS told what is left
 );
 
 create table integration_settings (                  -- every version a decision may refer to
@@ -535,22 +550,175 @@ create table timeline (                              -- append-only: what was do
 );
 create index timeline_by_person on timeline (tenant, employee_key, timeline_id);
 
-create table failure (
-    failure_id      bigint generated always as identity primary key,
-    tenant          text,
-    integration_id  bigint references integration,
-    subject_kind    text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
-                                                          'course', 'guard', 'payroll')),
-    subject_id      text not null,
+create table failure_group (                         -- failures of one cause; the list of failures reads these
+    group_id        bigint generated always as identity primary key,
+    tenant          text,                            -- null: messages that name none
+    integration_id  bigint references integration,   -- null: messages, before anybody knows whom they concern
+    fingerprint     text not null,                   -- domain.fingerprints; begins with the version of its rules
+    parts           jsonb not null,                  -- what it was made of: why these are together
     code            text not null,
-    detail          text not null default '',
-    times           integer not null default 1,
+    subject_kind    text not null,
+    detail          text not null default '',        -- of the first one, as a sample
+    state           text not null default 'new'
+                    check (state in ('new', 'acknowledged', 'snoozed', 'retrying', 'resolved', 'regressed')),
+    snoozed_until   timestamptz,
+    assigned_to     text,
+    note            text not null default '',
+    failures        integer not null default 0,      -- open ones, as last counted
+    people          integer not null default 0,      -- whom those concern
     first_at        timestamptz not null default now(),
     last_at         timestamptz not null default now(),
-    resolved_at     timestamptz
+    last_replay     bigint,
+    regrouped_into  bigint[] not null default '{}',  -- where its failures are by the rules of a later version
+    check ((state = 'snoozed') = (snoozed_until is not null)),
+    check (state <> 'resolved' or failures = 0)
+);
+create unique index failure_group_once on failure_group (fingerprint, coalesce(integration_id, 0), coalesce(tenant, ''));
+create index failure_group_open on failure_group (tenant, last_at) where failures > 0;
+
+create table failure_group_history (                 -- append-only: what people and time did to a group
+    group_id  bigint not null references failure_group,
+    at        timestamptz not null default now(),
+    who       text not null,
+    what      text not null,
+    reason    text not null default '',
+    data      jsonb not null default '{}'
+);
+create index failure_group_history_by_group on failure_group_history (group_id, at);
+
+create table failure_group_hour (                    -- failures opened, by hour: the trend
+    group_id  bigint not null references failure_group,
+    hour      timestamptz not null,
+    opened    integer not null,
+    primary key (group_id, hour)
+);
+
+create table failure (
+    failure_id        bigint generated always as identity primary key,
+    group_id          bigint not null references failure_group,
+    tenant            text,
+    integration_id    bigint references integration,
+    subject_kind      text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
+                                                            'course', 'guard', 'payroll')),
+    subject_id        text not null,
+    employee_key      text,                          -- whom it concerns, where that is one person
+    code              text not null,
+    detail            text not null default '',
+    times             integer not null default 1,
+    first_at          timestamptz not null default now(),
+    last_at           timestamptz not null default now(),
+    resolved_at       timestamptz,
+    -- Dismissed is one way to be resolved: a person decided that nothing needs to be done.
+    dismissed_at      timestamptz,
+    dismissed_by      text,
+    dismissed_because text,
+    restorable_until  timestamptz,
+    check ((dismissed_at is null) = (dismissed_by is null)),
+    check ((dismissed_at is null) = (dismissed_because is null)),
+    check ((dismissed_at is null) = (restorable_until is null)),
+    check (dismissed_at is null or resolved_at is not null)
 );
 create unique index failure_open on failure (subject_kind, subject_id, code) where resolved_at is null;
 create index failure_by_code on failure (tenant, code) where resolved_at is null;
+create index failure_by_group on failure (group_id, employee_key) where resolved_at is null;
+create index failure_dismissed on failure (group_id) where dismissed_at is not null;
+
+-- Groups are counted anew after whatever changed a failure, and not by those who change it: workers would wait for each
+-- other at the one row of a common cause. Lines are only ever added here, and taken by whoever counts.
+create table failure_touch (
+    group_id  bigint not null,
+    opened    integer not null
+);
+
+create function touch_failure_groups() returns trigger language plpgsql as $$
+begin
+    insert into failure_touch (group_id, opened)
+    select group_id, case tg_op when 'INSERT' then count(*) else 0 end from changed group by group_id;
+    return null;
+end $$;
+create trigger failure_opened after insert on failure
+    referencing new table as changed for each statement execute function touch_failure_groups();
+create trigger failure_changed after update on failure
+    referencing new table as changed for each statement execute function touch_failure_groups();
+
+create table replay (                                -- failures tried again, together and step by step
+    replay_id       bigint generated always as identity primary key,
+    tenant          text,
+    integration_id  bigint references integration,   -- null: messages
+    mode            text not null check (mode in ('resume', 're-evaluate')),
+    selection       jsonb not null,                  -- what was asked for; times in it are instants
+    digest          text not null,                   -- of the members and what they would be tried with
+    members         integer not null check (members > 0),
+    predicted       jsonb not null,                  -- members by what the preview said would come of them
+    reason          text not null default '',
+    per_minute      double precision not null check (per_minute > 0),
+    rules           jsonb not null,                  -- domain.replays.Rules: the ladder, and when it stops
+    state           text not null
+                    check (state in ('unapproved', 'running', 'paused', 'stopped', 'cancelled', 'done')),
+    why             text not null default '',        -- it is as it is
+    created_by      text not null,
+    created_at      timestamptz not null default now(),
+    approval        boolean not null,                -- whether a second person has to agree
+    approved_by     text,
+    ladder_from     integer not null default 0,      -- items tried before the ladder began, at the last start
+    next_at         timestamptz not null default now(),  -- no further items before
+    ended_at        timestamptz,
+    check ((state in ('stopped', 'cancelled', 'done')) = (ended_at is not null)),
+    check (not approval or approved_by is not null or state in ('unapproved', 'cancelled')),
+    check (approved_by is null or approved_by <> created_by)
+);
+create unique index replay_active on replay (coalesce(integration_id, 0), coalesce(tenant, ''))
+    where state in ('unapproved', 'running', 'paused');
+create index replay_running on replay (next_at) where state = 'running';
+create index replay_by_digest on replay (digest, created_at);
+
+create table replay_item (                           -- one member; frozen when the replay was made
+    replay_id     bigint not null references replay,
+    position      integer not null,                  -- oldest first, and each person's in order
+    failure_id    bigint not null references failure,
+    subject_kind  text not null,
+    subject_id    text not null,
+    employee_key  text,
+    code          text not null,                     -- why it had failed
+    predicted     text,                              -- what the preview said of it
+    state         text not null default 'waiting' check (state in ('waiting', 'running', 'done', 'failed', 'skipped')),
+    outcome       text,                              -- what came of it
+    -- Something else came of it than the preview said (J4).
+    differs       boolean generated always as (coalesce(
+                      state in ('done', 'failed') and predicted <> 'unknown'
+                      and predicted <> case state when 'failed' then 'blocked' else outcome end, false)) stored,
+    before        text,                              -- what the LMS was known to hold
+    released_at   timestamptz,
+    ended_at      timestamptz,
+    primary key (replay_id, position),
+    unique (replay_id, subject_kind, subject_id),
+    check ((state in ('done', 'failed', 'skipped')) = (ended_at is not null)),
+    check ((state in ('done', 'failed', 'skipped')) = (outcome is not null)),
+    check (state in ('waiting', 'skipped') or released_at is not null)
+);
+create index replay_item_waiting on replay_item (replay_id, position) where state = 'waiting';
+create index replay_item_running on replay_item (replay_id, position) where state = 'running';
+create index replay_item_ended on replay_item (replay_id, ended_at, position) where ended_at is not null;
+
+create table notice (                                -- what people are told; a row until it was sent or given up
+    notice_id       bigint generated always as identity primary key,
+    key             text not null,                   -- of what it tells; a second one of that is impossible
+    channel         text not null check (channel in ('mail', 'webhook')),
+    tenant          text,
+    integration_id  bigint references integration,
+    kind            text not null check (kind in ('quarantine', 'quarantine changed', 'failure group')),
+    group_id        bigint references failure_group,
+    code            text not null,
+    detail          text not null default '',
+    written_at      timestamptz not null default now(),
+    due_at          timestamptz default now(),       -- null: nothing is left to do
+    attempts        integer not null default 0,      -- counted at the start
+    sent_at         timestamptz,
+    problem         text,                            -- why it was not sent, or not yet
+    unique (key, channel),
+    check (sent_at is null or due_at is null)
+);
+create index notice_due on notice (due_at) where due_at is not null;
 
 create table lms_calls (                             -- cost is counted in LMS calls
     integration_id  bigint not null references integration,

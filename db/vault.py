@@ -15,7 +15,7 @@ from runtime.secrets import CannotUnseal, DataKey, MasterKeys, Secret, WrappedKe
 
 SQL = statements("vault")
 
-What = Literal["token", "password"]
+What = Literal["token", "password", "webhook"]
 
 
 class Sealed(Protocol):

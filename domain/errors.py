@@ -5,6 +5,7 @@ Everything that may go wrong on purpose, in three families that say what happens
       TransientFailure    the service did not answer or asked to slow down: try again later
         LmsUnavailable    the site as a whole is away; nothing is known to have happened
         LmsThrottled      the site asked for fewer calls
+          BudgetSpent     we ask ourselves for fewer, so that the site need not
         UnknownOutcome    the call may have taken effect: look before sending again
         StoreUnavailable  Postgres is away
       HoldIntegration     the site refuses us as a whole: quarantine, hold the work
@@ -39,6 +40,14 @@ class LmsUnavailable(TransientFailure):
 
 class LmsThrottled(TransientFailure):
     """The site asked for fewer calls; nothing of this call took effect."""
+
+
+class BudgetSpent(LmsThrottled):
+    """
+    What this work may use of the calls that the site allows us is used up until `retry_after` is over.
+
+    Nothing was sent, nothing is wrong with the site, and no attempt was made.
+    """
 
 
 class UnknownOutcome(TransientFailure):

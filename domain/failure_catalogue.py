@@ -39,6 +39,10 @@ class Failure:
 # One entry is four lines: code and title, symptom, cause, owner and fix.
 # fmt: off
 _FAILURES = (
+    Failure("calls_spent", "The LMS's calls of this hour are used up",
+            "Work waits, although nothing is wrong with it or with the LMS.",
+            "The LMS allows so many calls an hour, and those that this work may use have been made.",
+            LMS, "Nothing: it goes on with the next hour. A larger plan of the LMS allows more."),
     # The site refuses us as a whole: everything waits, nothing is lost.
     Failure("token_refused", "The LMS refuses the token",
             "Nothing is sent and nothing is fetched: no users, no courses, no results.",

@@ -13,7 +13,8 @@ from domain.advanced import ADVANCED
 from domain.conditions import CONDITIONS, Condition, Due
 from domain.features import Switchable
 from domain.fields import FieldMap, doubly_mapped
-from domain.support import Support, Welcome
+from domain.replays import Replays
+from domain.support import Notices, Support, Welcome
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _MOODLE_CONDITIONS: tuple[Condition, ...] = tuple(
@@ -387,6 +388,37 @@ class Drift(_Settings):
         return self.fields.get(field, self.default)
 
 
+class Calls(_Settings):
+    """How the calls are spent of an LMS that allows so many an hour, as TalentLMS does, whoever makes them."""
+
+    burst: Annotated[
+        int,
+        Field(ge=20, le=200, description="Calls in any five seconds at most; TalentLMS turns away what exceeds 200."),
+    ] = 100
+    concurrent: Annotated[
+        int, Field(ge=1, le=20, description="Calls of a worker process that are under way at the same time.")
+    ] = 4
+    for_urgent: Annotated[
+        Decimal,
+        Field(ge=0, lt=1, description="The share of an hour's calls that everything else leaves to people who leave."),
+    ] = Decimal("0.05")
+    for_provisioning: Annotated[
+        Decimal,
+        Field(
+            ge=0,
+            lt=1,
+            description="The share that polls and readings of everything leave, besides, to people and enrolments that"
+            " somebody waits for.",
+        ),
+    ] = Decimal("0.3")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_all(self) -> "Calls":
+        if self.for_urgent + self.for_provisioning >= 1:
+            raise ValueError("for_urgent and for_provisioning together must be less than 1, or nothing is ever polled")
+        return self
+
+
 class IntegrationSettings(_Settings):
     """Everything a client chooses for one LMS. The token is kept apart, sealed."""
 
@@ -431,6 +463,9 @@ class IntegrationSettings(_Settings):
     catalogue: Annotated[Catalogue, Field(description="How courses of the LMS become courses in HR.")] = Catalogue()
     sync: Annotated[Sync, Field(description="How often everything is compared with the LMS.")] = Sync()
     drift: Annotated[Drift, Field(description="What follows when somebody changes things at the LMS.")] = Drift()
+    calls: Annotated[Calls, Field(description="How the calls are spent of an LMS that counts them.")] = Calls()
+    replays: Annotated[Replays, Field(description="How failures are tried again.")] = Replays()
+    notices: Annotated[Notices, Field(description="Who is told when something needs a person.")] = Notices()
 
     @model_validator(mode="after")
     def _asks_of_the_lms_what_it_can(self) -> "IntegrationSettings":

@@ -302,11 +302,17 @@ class Regraded:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the LMS says of the calls that are left until `resets_at`."""
+    """
+    What the LMS says of the calls that are left until `resets_at`.
+
+    Attributes:
+        told_at: The moment of the answer by the LMS's own clock, which may be wrong; None where it tells none.
+    """
 
     limit: int
     remaining: int
     resets_at: datetime
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

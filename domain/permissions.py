@@ -89,6 +89,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "people:person:export": _ADMIN,
     "people:person:erase": _ADMIN,
     "ops:installation:init": _ADMIN,
+    "ops:installation:regroup": _ADMIN,
 }
 
 EVERYTHING = frozenset(PERMISSIONS)

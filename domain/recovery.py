@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, get_args
 
-from domain.errors import HoldIntegration, NeedsAttention, TransientFailure, UnknownOutcome
+from domain.errors import (
+    BudgetSpent,
+    HoldIntegration,
+    NeedsAttention,
+    ProvisioningError,
+    TransientFailure,
+    UnknownOutcome,
+)
+from domain.fingerprints import whereabouts
 
 Operation = Literal["create_users", "update_users", "enrol", "join"]
 """What a site may refuse by itself, while everything else goes on (E3)."""
@@ -79,10 +87,18 @@ def decide(
                 wait = max(wait, policy.settle_doubt)
             return Retry(wait, failure.code)
         case _:
-            return Give("bug", type(failure).__name__)
+            return Give("bug", whereabouts(failure))
 
 
 def backoff(attempt: int, *, dice: float, policy: RecoveryPolicy) -> timedelta:
     """Full jitter: anywhere between nothing and the doubling bound, and never past the cap."""
     bound: timedelta = min(policy.cap, policy.base * (1 << min(attempt - 1, 30)))
     return bound * dice
+
+
+def after_stop(stop: ProvisioningError) -> timedelta:
+    """
+    How long work waits that was begun, and not done because something stopped us as a whole: until there are calls for
+    it, where those were what it lacked. Otherwise not at all, since it goes on when the site lets us.
+    """
+    return stop.retry_after or timedelta(0) if isinstance(stop, BudgetSpent) else timedelta(0)

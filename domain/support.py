@@ -68,3 +68,25 @@ class Welcome(_Part):
 
     mail_to: Annotated[tuple[str, ...], Field(description="Who gets the mail; nobody: none is sent.")] = ()
     guide_url: Annotated[str, Field(description="The user guide that the mail links to.")] = ""
+
+
+class Notices(_Part):
+    """Who is told, once each: a quarantine begins, its reason changes, or failures of a new cause appear."""
+
+    mail_to: Annotated[
+        tuple[str, ...],
+        Field(description="Who gets the mails, unless `by_owner` names somebody; nobody: none is sent."),
+    ] = ()
+    by_owner: Annotated[
+        dict[Owner, tuple[str, ...]], Field(description="Who gets the mails about failures of this side.")
+    ] = {}
+    webhook_url: Annotated[
+        str,
+        Field(
+            max_length=500, description="Where notices are posted, signed with the webhook's secret; empty: nowhere."
+        ),
+    ] = ""
+
+    def addresses(self, owner: Owner) -> tuple[str, ...]:
+        """Who is told about a failure of this owner's."""
+        return self.by_owner.get(owner, self.mail_to)

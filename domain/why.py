@@ -37,12 +37,18 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationFacts:
-    """How the integration stands."""
+    """
+    How the integration stands.
+
+    Attributes:
+        calls_at: When there are calls again for people and enrolments, where the LMS counts them and they are used up.
+    """
 
     name: str
     state: str
     hold_code: str | None
     resume_at: datetime | None
+    calls_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,7 @@ def explain_account(
     person: PersonFactsSeen, integration: IntegrationFacts, account: AccountFacts | None, now: datetime
 ) -> Explanation:
     """Why the person's account is as it is."""
-    conditions = [*_of_person(person), *_of_integration(integration, now), *_of_account(account, now)]
+    conditions = [*_of_person(person), *_of_integration(integration, now), *_of_account(account, integration, now)]
     done = "The account is as HR wants it." if account and account.lms_user_id else "Nothing is to be done."
     return Explanation(integration.name, _verdict(conditions, done), conditions)
 
@@ -141,8 +147,8 @@ def explain_placement(
     conditions = [
         *_of_person(person),
         *_of_integration(integration, now),
-        *_of_account(account, now),
-        *_of_placement(placement, now),
+        *_of_account(account, integration, now),
+        *_of_placement(placement, integration, now),
     ]
     return Explanation(integration.name, _verdict(conditions, "The enrolment is as HR wants it."), conditions)
 
@@ -180,10 +186,11 @@ def _of_integration(integration: IntegrationFacts, now: datetime) -> list[Condit
             return [Condition("integration", f"{state}: nothing is sent. {fix}", "stops")]
 
 
-def _of_account(account: AccountFacts | None, now: datetime) -> list[Condition]:
+def _of_account(account: AccountFacts | None, integration: IntegrationFacts, now: datetime) -> list[Condition]:
     if account is None:
         return [Condition("account", "not worked out yet: no event of this person has been applied", "waits")]
-    return [_link(account), _state(account, now), *_suspension(account), *_last_failure(account.trouble, account.code)]
+    state = _state(account, integration, now)
+    return [_link(account), state, *_suspension(account), *_last_failure(account.trouble, account.code)]
 
 
 def _link(account: AccountFacts) -> Condition:
@@ -194,14 +201,14 @@ def _link(account: AccountFacts) -> Condition:
     return Condition("LMS user", f"{account.lms_user_id}, {how}{since}")
 
 
-def _state(account: AccountFacts, now: datetime) -> Condition:
+def _state(account: AccountFacts, integration: IntegrationFacts, now: datetime) -> Condition:
     if account.busy:
         return Condition("account", "a worker is at it right now", "waits")
     match account.state:
         case "settled":
             return Condition("account", "settled")
         case "due":
-            return Condition("account", _due(account.due_at, account.attempts, now), "waits")
+            return Condition("account", _due(account.due_at, account.attempts, integration, now), "waits")
         case "staged":
             what = f"suspension staged by guard {account.guard_id}"
             return Condition("account", f"{what}; see `matricula guard show {account.guard_id}`", "stops")
@@ -230,7 +237,7 @@ def _last_failure(trouble: Trouble | None, shown: str | None) -> list[Condition]
     return [Condition("last failure", _told(trouble), "info")]
 
 
-def _of_placement(placement: PlacementFacts | None, now: datetime) -> list[Condition]:
+def _of_placement(placement: PlacementFacts | None, integration: IntegrationFacts, now: datetime) -> list[Condition]:
     if placement is None:
         return [Condition("enrolment", "not worked out yet: its event has not been applied", "waits")]
     found = placement.lms_course_id or ("not known yet" if placement.provisioned_at is None else "gone")
@@ -240,7 +247,7 @@ def _of_placement(placement: PlacementFacts | None, now: datetime) -> list[Condi
         Condition("dates", dates, "info"),
         Condition("course", f"{placement.course_code}, LMS course {found}", "info"),
         *(_of_finding(finding, placement) for finding in placement.findings if finding.required),
-        _placement_state(placement, now),
+        _placement_state(placement, integration, now),
         *_last_failure(placement.trouble, placement.code),
     ]
     if placement.completed or placement.result:
@@ -258,13 +265,13 @@ def _of_finding(finding: Finding, placement: PlacementFacts) -> Condition:
     return Condition(name, f"{finding.value}. {_words(finding.code)}", "stops")
 
 
-def _placement_state(placement: PlacementFacts, now: datetime) -> Condition:
+def _placement_state(placement: PlacementFacts, integration: IntegrationFacts, now: datetime) -> Condition:
     match placement.state:
         case "settled":
             since = f" since {_when(placement.provisioned_at)}" if placement.provisioned_at else ""
             return Condition("enrolment", f"in the LMS{since}")
         case "due":
-            return Condition("enrolment", _due(placement.due_at, 0, now), "waits")
+            return Condition("enrolment", _due(placement.due_at, 0, integration, now), "waits")
         case "parked":
             return Condition("enrolment", f"parked. {_words(placement.code or '', placement.trouble)}", "stops")
         case "not_wanted":
@@ -273,8 +280,12 @@ def _placement_state(placement: PlacementFacts, now: datetime) -> Condition:
             return Condition("enrolment", f"in a state this release does not know: {state}", "stops")
 
 
-def _due(due_at: datetime | None, attempts: int, now: datetime) -> str:
+def _due(due_at: datetime | None, attempts: int, integration: IntegrationFacts, now: datetime) -> str:
     tried = f", tried {attempts} times" if attempts else ""
+    if integration.calls_at and (due_at is None or due_at <= integration.calls_at):
+        return (
+            f"due{tried}: the LMS's calls of this hour are used up; its turn comes after {_when(integration.calls_at)}"
+        )
     if due_at is None or due_at <= now:
         return f"due now{tried}: a worker takes it next"
     return f"waits until {_when(due_at)}{tried}"

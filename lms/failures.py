@@ -99,10 +99,15 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     if asked.isascii() and asked.isdigit():
         seconds = int(asked[:9]) if len(asked) < 9 else MOST_WAIT.total_seconds()
         return min(max(timedelta(seconds=seconds), LEAST_WAIT), MOST_WAIT)
-    until, now = _instant(asked), _instant(headers.get("Date", ""))
+    until, now = _instant(asked), told_time(headers)
     if until is None or now is None or until < now:
         return None
     return min(max(until - now, LEAST_WAIT), MOST_WAIT)
+
+
+def told_time(headers: Mapping[str, str]) -> datetime | None:
+    """The moment of an answer by the site's own clock; None where it does not tell it."""
+    return _instant(headers.get("Date", ""))
 
 
 def _instant(text: str) -> datetime | None:

@@ -55,9 +55,15 @@ class Gateways:
         """
         if settings.lms == "moodle":
             return MoodleGateway(self._client, settings.url, token, on_call=on_call)
-        zone, key_field = settings.zone(), settings.people.key_field
         return TalentGateway(
-            self._client, settings.url, token, on_call=on_call, budget=budget, zone=zone, key_field=key_field
+            self._client,
+            settings.url,
+            token,
+            on_call=on_call,
+            budget=budget,
+            zone=settings.zone(),
+            key_field=settings.people.key_field,
+            at_once=settings.calls.concurrent,
         )
 
     def probe(

@@ -5,8 +5,9 @@ It has no bulk calls: every item is a call of its own, a few of which are under 
 keys either, so what says "already" is a success (contract, section 8).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, tzinfo
 from functools import partial
 from typing import Literal, TypeVar
@@ -104,8 +105,9 @@ class TalentGateway:
         return Site(self._url, self._site().domain_map, "", "", frozenset())
 
     def allowance(self) -> Allowance:
-        told = self._told("ratelimit", shapes.RATE)
-        return Allowance(told.limit, told.remaining, told.reset)
+        timed = self._calls.timed("ratelimit", shapes.RATE)
+        told = _done(timed[0])
+        return Allowance(told.limit, told.remaining, told.reset, told_at=timed[1])
 
     # People
 
@@ -356,7 +358,12 @@ class TalentGateway:
     def _each(
         self, items: Sequence[Item], act: Callable[[Item], Result], key: Callable[[Item], str] | None = None
     ) -> list[Outcome[Result]]:
-        return one_by_one(items, act, key=key, spread=self._pool.map)
+        return one_by_one(items, act, key=key, spread=self._spread)
+
+    def _spread(self, run: Callable[[Item], Result], items: Collection[Item]) -> Iterable[Result]:
+        """The pool's map; each call is still made for what its caller makes it for."""
+        contexts = [copy_context() for _ in items]
+        return self._pool.map(lambda context, item: context.run(run, item), contexts, items)
 
     def _all(self, items: Sequence[Item], ask: Callable[[Item], Result]) -> list[Result]:
         """What every item brought. Raises the first failure."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 
 from domain.errors import HoldIntegration, ProvisioningError
 from lms.calls import OnCall, Shape, call, shaped
-from lms.failures import WRITES
+from lms.failures import WRITES, told_time
 from lms.talentlms_failures import Said, read_answer
 from runtime.secrets import Secret
 
@@ -74,6 +75,16 @@ class TalentCalls:
         return self._made(
             action, lambda: self._client.post(self._url + action, data=fields, auth=self._auth()), shape, fields
         )
+
+    def timed(self, action: str, shape: TypeAdapter[Shape]) -> tuple[Shape | None, datetime | None]:
+        """What the action answered, and what time it was at the portal, where it tells it."""
+        responses: list[httpx.Response] = []
+
+        def send() -> httpx.Response:
+            responses.append(self._client.get(self._url + action, auth=self._auth()))
+            return responses[0]
+
+        return self._made(action, send, shape, {}), told_time(responses[0].headers)
 
     def _made(
         self, action: str, send: Callable[[], httpx.Response], shape: TypeAdapter[Shape], sent: Arguments

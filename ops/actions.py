@@ -112,12 +112,23 @@ def add_integration(
     by.check(ADD, tenant)
     if (wanted.people.password == "preset") != (password is not None):  # noqa: S105
         raise Refused("people.password is preset exactly when a password is given: set MATRICULA_PASSWORD, or neither")
-    url = check_url(wanted.url, settings.allow_private_lms)
-    wanted = wanted.model_copy(update={"url": url})
+    wanted = with_checked_urls(wanted, settings)
     with deed(pool, by) as db:
         added = configuration.add_integration(db, tenant, wanted, token, password, keys=settings.master_keys)
         audited(db, by, ADD, f"integration/{wanted.name}", tenant=tenant, after={"state": "draft", "version": 1})
     return added
+
+
+def with_checked_urls(wanted: IntegrationSettings, settings: Settings) -> IntegrationSettings:
+    """
+    The settings with the LMS's URL in one spelling.
+
+    Raises:
+        NeedsAttention: It, or the address that notices are posted to, cannot be used (S7).
+    """
+    if wanted.notices.webhook_url:
+        check_url(wanted.notices.webhook_url, settings.allow_private_lms)
+    return wanted.model_copy(update={"url": check_url(wanted.url, settings.allow_private_lms)})
 
 
 def find_integration(pool: Pool, name: str, tenant: str | None) -> IntegrationRow:
@@ -211,3 +222,14 @@ def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, t
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
         configuration.note(db, integration, "integration token replaced")
         audited(db, by, SET_TOKEN, integration.target, tenant=integration.tenant, after={"token": "changed"})
+
+
+def replace_webhook_secret(
+    pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret, *, by: Operator
+) -> None:
+    """Notices that are posted are signed with this from now on."""
+    by.check(SET_TOKEN, integration.tenant)
+    with deed(pool, by) as db:
+        configuration.replace_webhook_secret(db, integration, secret, keys=settings.master_keys)
+        configuration.note(db, integration, "webhook secret replaced")
+        audited(db, by, SET_TOKEN, integration.target, tenant=integration.tenant, after={"webhook_secret": "changed"})

@@ -15,13 +15,12 @@ from domain.checks import NOTHING_KNOWN, gaps, place_of
 from domain.errors import ProvisioningError
 from domain.integration import IntegrationSettings
 from domain.scope import out_of_scope
-from lms.addresses import check_url
 from ops import selfcheck
-from ops.actions import Enabled, NotReady, Refused, enable
+from ops.actions import Enabled, NotReady, Refused, enable, with_checked_urls
 from ops.fields import look_and_keep
-from ops.mail import NotSent, send
 from ops.operators import Operator, deed
 from ops.recording import record_edit, record_state
+from runtime.mail import NotSent, send
 from runtime.secrets import Secret
 from runtime.settings import Settings
 
@@ -112,7 +111,7 @@ def edit(
             changed the settings meanwhile.
     """
     by.check(EDIT, integration.tenant)
-    wanted = wanted.model_copy(update={"url": check_url(wanted.url, settings.allow_private_lms)})
+    wanted = with_checked_urls(wanted, settings)
     held = IntegrationSettings.model_validate(integration.settings)
     changes = list(differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
     _refuse_what_cannot_change(integration, held, wanted, password)

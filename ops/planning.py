@@ -89,11 +89,11 @@ def plan(
     rows = {row.integration_id: row for row in integrations}
     for one in found:
         with reading(settings, rows[one.integration.integration_id]) as users:
-            done.people += _Planner(one, users).plans()
+            done.people += Planner(one, users).plans()
     return done
 
 
-class _Planner:
+class Planner:
     """One integration's people, planned together as a worker plans a batch."""
 
     def __init__(self, found: Rehearsal, users: Users) -> None:
@@ -280,6 +280,7 @@ def _courses_due(one: Rehearsed, plan: PersonPlan) -> dict[str, list[ClaimedPlac
             provisioned=placement.provisioned,
             course_id=placement.lms_course_id,
             wanted_if_absent=_wanted(one).wanted_if_absent,
+            too_late=placement.too_late,
         )
         if code:
             plan.detail = "; ".join(filter(None, [plan.detail, f"{placement.enrolment_key}: {code}"]))

@@ -7,13 +7,14 @@ from db.console_views import Overview
 from db.pool import Pool
 from domain.failure_catalogue import describe
 from ops import syncing
+from ops.calls import Outlook, outlooks
 from ops.syncing import FlowStanding
 
 
 def standing(pool: Pool, overview: Overview, rows: list[IntegrationRow]) -> dict[str, object]:
     """The whole state as JSON has it."""
-    flows = syncing.standings(pool, rows)
-    return {**asdict(overview), "integrations": [_integration(row, overview, flows) for row in rows]}
+    flows, calls = syncing.standings(pool, rows), outlooks(pool, rows)
+    return {**asdict(overview), "integrations": [_integration(row, overview, flows, calls) for row in rows]}
 
 
 def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
@@ -35,11 +36,16 @@ def verdict(overview: Overview, rows: list[IntegrationRow]) -> str:
     return "Working."
 
 
-def _integration(row: IntegrationRow, overview: Overview, flows: list[FlowStanding]) -> dict[str, object]:
+def _integration(
+    row: IntegrationRow, overview: Overview, flows: list[FlowStanding], calls: list[Outlook]
+) -> dict[str, object]:
     counts = overview.integrations.get(row.integration_id)
     state: dict[str, object] = {"name": row.name, "tenant": row.tenant, "state": row.state, "hold_code": row.hold_code}
     ours = [flow for flow in flows if (flow.integration, flow.tenant) == (row.name, row.tenant)]
     state["flows"] = {
         flow.flow: {"succeeded_at": flow.succeeded_at, "failed_at": flow.failed_at, "code": flow.code} for flow in ours
     }
+    for outlook in calls:
+        if (outlook.integration, outlook.tenant) == (row.name, row.tenant):
+            state["calls"] = outlook
     return state | (asdict(counts) if counts else {})

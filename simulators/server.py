@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         client = str(self.client_address[0])
         request = Request(self.command, path, query, dict(self.headers.items()), body, client)
         response = self.server.control(request) if control else self.server.site(request)
+        response = response.dated(self.server.site.clock())
         with suppress(OSError):  # the caller may have given up; its work stays done
             self._send(response)
 
@@ -170,10 +171,11 @@ def site_from(options: argparse.Namespace) -> AnySite:
     """The site the command line asks for."""
     courses = json.loads(options.courses.read_text()) if options.courses else options.demo_courses
     users = json.loads(options.users.read_text()) if options.users else []
+    groups = json.loads(options.groups.read_text()) if options.groups else options.demo_groups
     named: dict[str, Any] = {"users": users, "clock": MovableClock(), "ledger_path": options.ledger}
     named["latency"] = latency_named(options.latency)
     if options.lms == "talentlms":
-        return talent_site(courses, options.token or API_KEY, groups=options.demo_groups, **named)
+        return talent_site(courses, options.token or API_KEY, groups=groups, **named)
     # A small Moodle also has PHP's own limit of 1000 form fields.
     settings = Settings(max_input_vars=1000 if options.latency == "small" else 5000)
     return moodle_site(courses, options.token or TOKEN, release=options.release, settings=settings, **named)
@@ -189,6 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--courses", type=Path, help="JSON file with course seeds")
     parser.add_argument("--demo-courses", type=int, default=5)
     parser.add_argument("--demo-groups", type=int, default=0, help="TalentLMS only: one for each of the first courses")
+    parser.add_argument("--groups", type=Path, help="JSON file with group seeds, TalentLMS only")
     parser.add_argument("--users", type=Path, help="JSON file with accounts that exist already")
     parser.add_argument("--token", default=os.environ.get("SIMULATOR_TOKEN"), help="the token or the API key")
     parser.add_argument("--latency", default="off", choices=sorted(PRESETS))

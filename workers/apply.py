@@ -10,6 +10,7 @@ from db.facts import FactStore, InboxRow, Settled
 from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
 from domain.events import BadEvent, Event, UnknownType
+from domain.fingerprints import whereabouts
 from runtime.crashpoints import crashpoint
 
 log = structlog.get_logger()
@@ -85,7 +86,7 @@ def _apply_rows(store: FactStore, rows: Sequence[InboxRow], done: Applied) -> li
     except Exception as error:
         if len(rows) == 1:
             log.exception("event parked as a bug", inbox_id=rows[0].inbox_id, error=type(error).__name__)
-            return [Settled(rows[0].inbox_id, "failed", "bug", type(error).__name__)]
+            return [Settled(rows[0].inbox_id, "failed", "bug", whereabouts(error))]
         middle = len(rows) // 2
         return [*_apply_rows(store, rows[:middle], done), *_apply_rows(store, rows[middle:], done)]
     done.people += attempt.people

@@ -15,12 +15,16 @@ from collections.abc import Callable
 import dramatiq
 
 from db.accounts import Integration
+from db.failure_groups import count_groups
 from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
+from domain.lms import Allowance, UnitGateway
 from domain.recovery import RecoveryPolicy
 from lms.opening import Gateways, Probe
 from lms.selfcheck import Subject
+from lms.transport import build_client
+from lms.webhooks import Webhooks
 from producers.wakeups import WakeUps, wakeup_broker
 from runtime.liveness import THREADS, beat
 from runtime.logs import configure_logs
@@ -33,8 +37,11 @@ from workers.apply import apply_events
 from workers.catalogue import maintain_catalogue
 from workers.checkup import Asked, check_up
 from workers.middleware import LogContext, UnderWay
+from workers.noticing import Sender
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.purse import Purse
+from workers.replaying import advance_replays
 from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
@@ -46,9 +53,10 @@ BEAT_EVERY_S = 5.0
 class Sites:
     """Opens each integration once per version of its settings and token."""
 
-    def __init__(self, gateways: Gateways, keys: MasterKeys) -> None:
+    def __init__(self, gateways: Gateways, keys: MasterKeys, pool: Pool) -> None:
         self._gateways = gateways
         self._keys = keys
+        self._pool = pool
         self._open: dict[int, tuple[tuple[int, str], Site]] = {}
         self._lock = threading.Lock()
 
@@ -79,12 +87,21 @@ class Sites:
 
     def _opened(self, integration: Integration) -> Site:
         meter = CallMeter()
+        token = unsealed(integration, "token", integration.token_sealed, self._keys)
+
+        def ask() -> Allowance:
+            assert isinstance(gateway, UnitGateway)  # noqa: S101 - nobody else asks to be paid
+            return gateway.allowance()
+
+        purse = Purse(self._pool, integration.integration_id, integration.settings.calls, ask)
         gateway = self._gateways.open(
             integration.settings,
-            unsealed(integration, "token", integration.token_sealed, self._keys),
+            token,
             lambda call: meter.count(call.function, call.code, call.items),
+            purse.pay,
         )
-        return Site(integration, gateway, meter, self._password(integration))
+        counted = isinstance(gateway, UnitGateway)
+        return Site(integration, gateway, meter, self._password(integration), purse if counted else None)
 
     def _password(self, integration: Integration) -> Secret | None:
         sealed = integration.password_sealed
@@ -95,9 +112,11 @@ class Sites:
 def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.Event) -> UseCases:
     """Every use case with its parts bound."""
     gateways = Gateways(allow_private=settings.allow_private_lms, deadline=settings.timing.lms_deadline)
-    sites = Sites(gateways, settings.master_keys)
+    sites = Sites(gateways, settings.master_keys, pool)
 
     policy = RecoveryPolicy(base=settings.timing.outage_base, settle_doubt=settings.timing.settle_doubt)
+    webhooks = Webhooks(build_client(allow_private=settings.allow_private_lms))
+    sender = Sender(settings, webhooks, policy, random.SystemRandom().random)
 
     def spent() -> Callable[[], bool]:
         return Budget(stop, WAKE_UP_BUDGET_S).spent
@@ -113,10 +132,14 @@ def use_cases(settings: Settings, pool: Pool, wakeups: WakeUps, stop: threading.
         provision(integration_id, pool=pool, open_site=sites, rules=rules(urgent_only=urgent_only))
 
     def maintain() -> None:
+        advance_replays(pool)
+        with transaction(pool) as db:
+            count_groups(db)
         maintain_syncs(pool)
         maintain_catalogue(pool=pool, open_site=sites, rules=rules())
         scan(pool=pool, open_site=sites, rules=rules())
         check_up(pool=pool, subject=sites.subject, rules=rules(), allow_private=settings.allow_private_lms)
+        sender.send_due(pool)
 
     return UseCases(
         apply=apply,

@@ -12,11 +12,12 @@ from db.schedule import catalogues_due
 from db.sync_runs import SyncRuns
 from domain.announcements import Announcement, course_notice, course_observed
 from domain.catalogue import PROBLEM_CODES, CourseNews, read_courses
-from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
+from domain.errors import BudgetSpent, NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.lms import LmsCourse
 from domain.recovery import NOT_THIS_CALL
 from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
+from workers.purse import spending_on
 from workers.refusals import concerns_this_call
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
@@ -184,7 +185,8 @@ def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> 
         with transaction(pool) as db:
             asked = SyncRuns(db, integration_id).under_way("courses") is not None
         try:
-            observe_courses(site, pool, older_than=timedelta(0) if asked else COURSES_FRESH)
+            with spending_on("poll"):
+                observe_courses(site, pool, older_than=timedelta(0) if asked else COURSES_FRESH)
         except StoreUnavailable:
             raise
         except ProvisioningError as error:
@@ -197,11 +199,15 @@ def maintain_catalogue(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> 
 def _note_trouble(site: Site, pool: Pool, error: ProvisioningError, rules: WorkRules) -> None:
     """A site in trouble rests as a whole; what concerns the courses alone keeps nobody else waiting (R1)."""
     integration = site.integration
+    error = site.understood(error, "poll")
     courses_only = isinstance(error, NeedsAttention) or concerns_this_call(error, site.gateway)
     with transaction(pool) as db:
         work = WorkStore(db, integration.integration_id)
         work.count_calls(site.meter.drain())
         note_flow(db, integration.integration_id, "courses", error)
+        if isinstance(error, BudgetSpent):
+            CatalogueStore(db, integration.integration_id).put_off(error.retry_after or PUT_OFF)
+            return
         if not courses_only:
             note_site(work, integration, error, rules)
             return

@@ -21,6 +21,8 @@ from domain.syncing import Position, Tally
 from workers.site import Site
 
 PEOPLE_AT_ONCE = 100
+CALLS_EACH = 3
+"""Where people are read one by one: who has the key, that user, and the linked one if it lost the key."""
 NOTHING: Mapping[str, Standing] = {}
 
 
@@ -80,8 +82,9 @@ def read_people(site: Site, pool: Pool, turn: Turn) -> Step:
         NeedsAttention: Nobody of them is there, which is not believed of so many.
         ProvisioningError: The site does not answer.
     """
+    most = site.purse.fits("sweep", each=CALLS_EACH, most=PEOPLE_AT_ONCE) if site.purse else PEOPLE_AT_ONCE
     with transaction(pool) as db:
-        people = ScanStore(db, site.integration.integration_id).people(turn.run_id, turn.position.after, PEOPLE_AT_ONCE)
+        people = ScanStore(db, site.integration.integration_id).people(turn.run_id, turn.position.after, most)
     if not people:
         return no_step()
     users, calls = _look_up(site.gateway, people)
@@ -90,7 +93,7 @@ def read_people(site: Site, pool: Pool, turn: Turn) -> Step:
     if not credible(len(people), here):
         raise NeedsAttention("nobody_found", f"none of {len(people)} linked users is there")
     last = Position(part="people", after=str(people[-1].account_id))
-    following = last if len(people) == PEOPLE_AT_ONCE else None
+    following = last if len(people) == most else None
     return Step(following, calls, partial(_record_people, site.integration, turn.run_id, people, found))
 
 

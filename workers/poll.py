@@ -14,10 +14,11 @@ from db.sync_runs import SyncRuns
 from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.lms import Completion, Done, Failed, Pair, Progress, ReportPage, ReportRow
 from domain.polling import COMPLETION_TASK_LATE, Run, after_run, first_step
-from domain.recovery import NOT_THIS_CALL
+from domain.recovery import NOT_THIS_CALL, after_stop
 from domain.syncing import Tally
 from runtime.crashpoints import crashpoint
 from workers.completions import record_completions
+from workers.purse import spending_on
 from workers.refusals import concerns_this_call
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
@@ -52,7 +53,8 @@ def poll_results(integration_id: int, *, pool: Pool, open_site: OpenSite, rules:
         with transaction(pool) as db:
             cursor = ResultStore(db, integration_id).claim(rules.lease)
         if cursor:
-            _Poll(site, pool, rules, cursor).run()
+            with spending_on("poll"):
+                _Poll(site, pool, rules, cursor).run()
     except _CursorLost:
         log.warning("poll lost its lease", integration_id=integration_id)
     except StoreUnavailable as error:
@@ -305,6 +307,7 @@ class _Poll:
 
     def _put_off(self, error: ProvisioningError) -> None:
         """The position is kept; a site that is away or refuses us is dealt with as provisioning does."""
+        error = self._site.understood(error, "poll")
         # What only the results need is no reason to hold people and enrolments (R1, E3).
         results_only = isinstance(error, NeedsAttention) or concerns_this_call(error, self._site.gateway)
         with transaction(self._pool) as db:
@@ -317,9 +320,8 @@ class _Poll:
             else:
                 note_site(work, self._integration, error, self._rules)
             work.count_calls(self._site.meter.drain())
-            ResultStore(db, self._integration.integration_id).end(
-                self._cursor.token, wait=PUT_OFF if results_only else timedelta(0), run=self._run
-            )
+            wait = PUT_OFF if results_only else after_stop(error)
+            ResultStore(db, self._integration.integration_id).end(self._cursor.token, wait=wait, run=self._run)
         log.warning("poll put off", integration_id=self._integration.integration_id, code=error.code)
 
     def _problem(self, db: Db, problem: ProvisioningError) -> None:

@@ -18,12 +18,15 @@ from db.accounts import (
 )
 from db.pool import Db, Pool, transaction
 from domain.announcements import Announcement, contact_text, enrolment_provisioned
-from domain.errors import ProvisioningError, StoreUnavailable
+from domain.budget import PURPOSES
+from domain.errors import BudgetSpent, ProvisioningError, StoreUnavailable
 from domain.fields import STANDING_CODES
+from domain.recovery import Operation
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch
 from workers.catalogue import COURSES_FRESH, observe_courses
 from workers.completions import record_completions
+from workers.purse import Tab, spending_on
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import count_people, note_flow
@@ -49,37 +52,57 @@ def provision(integration_id: int, *, pool: Pool, open_site: OpenSite, rules: Wo
 
 
 def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
-    """False when nothing was due or the site stopped us."""
-    integration_id = site.integration.integration_id
-    with transaction(pool) as db:
-        store = WorkStore(db, integration_id)
-        accounts = store.claim(most=rules.batch, lease=rules.lease, urgent_only=rules.urgent_only)
-        placements = store.placements_of(accounts) if accounts else []
-        held = store.operation_holds() if accounts else {}
+    """False when nothing was due, or could be paid for, or the site stopped us."""
+    accounts, placements, held = _claim(site, pool, rules)
     if not accounts:
         return False
     crashpoint("claim.attempt_committed")
-    placements, trouble = _with_courses(site, pool, accounts, placements)
-    batch = Batch(site, pool, rules, accounts, placements, held)
-    if trouble and not batch.refusals.add("enrol", trouble):
-        batch.stop = trouble
+    with spending_on(PURPOSES[accounts[0].urgency]) as tab:
+        placements, trouble = _with_courses(site, pool, accounts, placements)
+        batch = Batch(site, pool, rules, accounts, placements, held)
+        if trouble and not batch.refusals.add("enrol", trouble):
+            batch.stop = trouble
+        tab.before = batch.renew  # one call each for many people may outlast a lease
+        goes_on = _bring(batch, tab)
+    crashpoint("user.before_hint")
+    return goes_on
+
+
+def _claim(
+    site: Site, pool: Pool, rules: WorkRules
+) -> tuple[list[ClaimedAccount], list[ClaimedPlacement], dict[Operation, bool]]:
+    with transaction(pool) as db:
+        store = WorkStore(db, site.integration.integration_id)
+        admitted = site.purse.admitted(db) if site.purse else None
+        most = rules.batch if admitted is None else min(rules.batch, max(admitted))
+        accounts = store.claim(most=most, lease=rules.lease, urgent_only=rules.urgent_only, admitted=admitted)
+        if not accounts:
+            return [], [], {}
+        return accounts, store.placements_of(accounts), store.operation_holds()
+
+
+def _bring(batch: Batch, tab: Tab) -> bool:
+    """The batch is in the LMS as far as it goes, and recorded. False when the site stopped us."""
+    site, integration_id, accounts = batch.site, batch.site.integration.integration_id, len(batch.accounts)
     try:
         batch.run()
-        _record(site, batch, pool, rules)
+        if batch.stop:
+            batch.stop = site.understood(batch.stop, tab.purpose)
+        _record(batch, tab)
     except LeaseLost:
-        log.warning("lease lost", integration_id=integration_id, accounts=len(accounts))
+        log.warning("lease lost", integration_id=integration_id, accounts=accounts)
         return True
     except StoreUnavailable:
         raise
     except Exception as error:
         # A bug. Its batch comes back in smaller ones until the account that meets it is parked alone; that one waits
         # for the next wake-up, lest a record that cannot be written is tried in a tight loop.
-        log.exception("batch broken", integration_id=integration_id, accounts=len(accounts), error=type(error).__name__)
-        with transaction(pool) as db:
-            WorkStore(db, integration_id).let_go(batch.token)
-        return len(accounts) > 1
-    crashpoint("user.before_hint")
-    return batch.stop is None
+        log.exception("batch broken", integration_id=integration_id, accounts=accounts, error=type(error).__name__)
+        with transaction(batch.pool) as db:
+            batch.store(db).let_go(batch.token)
+        return accounts > 1
+    # Who cannot pay any more is put off, and others may be able to.
+    return batch.stop is None or isinstance(batch.stop, BudgetSpent)
 
 
 def _with_courses(
@@ -101,10 +124,10 @@ def _with_courses(
         return WorkStore(db, site.integration.integration_id).placements_of(accounts), None
 
 
-def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
-    ends = batch.finish()
-    with transaction(pool) as db:
-        store = WorkStore(db, site.integration.integration_id)
+def _record(batch: Batch, tab: Tab) -> None:
+    site, ends = batch.site, batch.finish()
+    with transaction(batch.pool) as db:
+        store = batch.store(db)
         now = store.now()
         kept = store.record(
             batch.token, ends, list(batch.placement_ends.values()), list(batch.membership_ends.values())
@@ -128,7 +151,9 @@ def _record(site: Site, batch: Batch, pool: Pool, rules: WorkRules) -> None:
         count_people(db, site.integration, batch, kept, sum(made for made, _ in calls.values()))
         note_flow(db, site.integration.integration_id, "people", batch.stop)
         batch.refusals.record(store, site.integration)
-        note_site(store, site.integration, batch.stop, rules)
+        note_site(store, site.integration, batch.stop, batch.rules)
+        if site.purse and batch.stop is None:
+            site.purse.learn(db, tab, len(kept))
     crashpoint("enrol.outcome_committed")
     log.info(
         "batch recorded",

@@ -14,10 +14,12 @@ from db.sync_runs import SyncRuns
 from domain.drift import affordable
 from domain.errors import NeedsAttention, ProvisioningError, StoreUnavailable
 from domain.integration import Drift
+from domain.recovery import after_stop
 from domain.syncing import SCHEDULE
 from runtime.crashpoints import crashpoint
 from workers.drift import Step, no_step, read_people
 from workers.enrolment_drift import read_course, read_dates
+from workers.purse import spending_on
 from workers.site import OpenSite, Site, WorkRules
 from workers.standing import note_site, ready_site
 from workers.syncing import end_run, note_flow
@@ -50,8 +52,9 @@ def scan(*, pool: Pool, open_site: OpenSite, rules: WorkRules) -> None:
         due = scans_due(db)
     for integration_id in due:
         site = ready_site(integration_id, pool, open_site, rules)
-        while site and not rules.stopping() and _read_on(site, pool, rules):
-            pass
+        with spending_on("sweep"):
+            while site and not rules.stopping() and _read_on(site, pool, rules):
+                pass
 
 
 def _read_on(site: Site, pool: Pool, rules: WorkRules) -> bool:
@@ -71,7 +74,7 @@ def _read_on(site: Site, pool: Pool, rules: WorkRules) -> bool:
     except StoreUnavailable:
         raise
     except ProvisioningError as error:
-        _put_off(site, pool, rules, turn, error)
+        _put_off(site, pool, rules, turn, site.understood(error, "sweep"))
         return False
     crashpoint("scan.recorded")
     return True
@@ -144,7 +147,7 @@ def _put_off(site: Site, pool: Pool, rules: WorkRules, turn: Turn, error: Provis
             SyncRuns(db, integration.integration_id).waits(turn.reading, error.code)
             note_flow(db, integration.integration_id, "people", error)
             note_site(work, integration, error, rules)
-        ScanStore(db, integration.integration_id).end(wait=timedelta(0), calls=turn.spent)
+        ScanStore(db, integration.integration_id).end(wait=after_stop(error), calls=turn.spent)
     log.warning("scan put off", integration_id=integration.integration_id, run_id=turn.run_id, code=error.code)
 
 

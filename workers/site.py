@@ -8,10 +8,13 @@ from threading import Lock
 from typing import cast
 
 from db.accounts import Integration
+from domain.budget import Purpose
+from domain.errors import ProvisioningError
 from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
 from runtime.secrets import Secret
 from runtime.settings import Timing
+from workers.purse import Purse
 
 
 class CallMeter:
@@ -38,12 +41,17 @@ class CallMeter:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One integration, reachable."""
+    """One integration, reachable. Where the LMS counts calls, the gateway pays for them from the `purse`."""
 
     integration: Integration
     gateway: LmsGateway
     meter: CallMeter
     preset_password: Secret | None
+    purse: Purse | None = None
+
+    def understood(self, stop: ProvisioningError, purpose: Purpose) -> ProvisioningError:
+        """What stopped work of this purpose, seen in the light of the calls that are left."""
+        return self.purse.understood(stop, purpose) if self.purse else stop
 
     @property
     def units(self) -> UnitGateway:

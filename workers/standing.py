@@ -4,8 +4,16 @@ import structlog
 
 from db.accounts import Integration, Problem, WorkStore
 from db.pool import Pool, transaction
-from domain.errors import HoldIntegration, NeedsAttention, ProvisioningError, TransientFailure
+from domain.errors import (
+    BudgetSpent,
+    HoldIntegration,
+    NeedsAttention,
+    ProvisioningError,
+    StoreUnavailable,
+    TransientFailure,
+)
 from domain.recovery import backoff
+from workers.purse import spending_on
 from workers.site import OpenSite, Site, WorkRules
 
 log = structlog.get_logger()
@@ -28,21 +36,30 @@ def ready_site(integration_id: int, pool: Pool, open_site: OpenSite, rules: Work
     if integration.state == "active" and integration.resting:
         return None
     try:
-        return open_site(integration)
-    except HoldIntegration as error:
+        site = open_site(integration)
+        if site.purse:
+            site.purse.known()
+    except StoreUnavailable:
+        raise
+    except ProvisioningError as error:
         with transaction(pool) as db:
-            hold(WorkStore(db, integration_id), integration, error, rules)
+            note_site(WorkStore(db, integration_id), integration, error, rules)
         return None
+    return site
 
 
 def note_site(store: WorkStore, integration: Integration, stop: ProvisioningError | None, rules: WorkRules) -> None:
     """
     The site answered, is away for a while, or refuses us; in the last two cases nobody calls it for now.
+
+    Calls that we cannot pay for say nothing of the site.
     """
     match stop:
         case None:
             store.note_answer()
             store.resolve_failures("integration", [integration.integration_id])
+        case BudgetSpent():
+            pass
         case HoldIntegration():
             hold(store, integration, stop, rules)
         case TransientFailure():
@@ -79,9 +96,13 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
     if hold_code is None:
         return False
     try:
-        open_site(integration).gateway.site()
+        with spending_on("urgent"):
+            open_site(integration).gateway.site()
     except ProvisioningError as error:
         log.info("probe refused", integration_id=integration_id, code=error.code)
+        if isinstance(error, HoldIntegration):
+            with transaction(pool) as db:
+                _still_held(WorkStore(db, integration_id), integration, error)
         return False
     with transaction(pool) as db:
         store = WorkStore(db, integration_id)
@@ -90,3 +111,12 @@ def probe(integration: Integration, *, pool: Pool, open_site: OpenSite, rules: W
             store.resolve_failures("integration", [integration_id])
     log.info("quarantine ended", integration_id=integration_id)
     return released
+
+
+def _still_held(store: WorkStore, integration: Integration, cause: HoldIntegration) -> None:
+    """The site refuses us still; for another reason, that one is what people see and are told."""
+    if store.change_hold(cause.code, cause.detail):
+        subject = str(integration.integration_id)
+        store.resolve_failures("integration", [subject])
+        store.open_failures(integration.tenant, [Problem("integration", subject, cause.code, cause.detail)])
+        log.error("quarantine changed", integration_id=integration.integration_id, code=cause.code)

@@ -7,7 +7,7 @@ from db.pool import Db, Pool, transaction
 from db.schedule import syncs_due
 from db.sync_runs import RunRow, SyncRuns
 from domain.announcements import Announcement, sync_finished
-from domain.errors import ProvisioningError, StoreUnavailable
+from domain.errors import BudgetSpent, ProvisioningError, StoreUnavailable
 from domain.syncing import SCHEDULE, Flow, Tally
 from workers.batch import Batch
 
@@ -82,7 +82,7 @@ def note_flow(db: Db, integration_id: int, flow: Flow, trouble: ProvisioningErro
     runs = SyncRuns(db, integration_id)
     if trouble is None:
         runs.worked(flow)
-    elif not isinstance(trouble, StoreUnavailable):
+    elif not isinstance(trouble, StoreUnavailable | BudgetSpent):
         runs.troubled(flow, trouble.code)
 
 

@@ -21,7 +21,7 @@ from db.pool import Db, Pool, transaction
 from domain.accounts import WantedAccount
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable, ProvisioningError, StoreUnavailable
 from domain.lms import Failed, Outcome, UserFields
-from domain.recovery import Decision, Give, Operation, Retry, decide
+from domain.recovery import Decision, Give, Operation, Retry, after_stop, decide
 from domain.unit_results import Shown
 from workers.links import record_links
 from workers.refusals import REFUSED_WAIT, Refusals
@@ -76,7 +76,7 @@ class Work:
                 self.settle(account)
             else:
                 self.ends[account.account_id] = AccountEnd(
-                    account, "due", wait=timedelta(0), burnt=False, doubt=account.doubt
+                    account, "due", wait=after_stop(self.stop), burnt=False, doubt=account.doubt
                 )
         for account_id, end in self.ends.items():
             end.applied = self.applied.get(account_id)

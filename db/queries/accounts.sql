@@ -14,13 +14,15 @@ select set_config('enable_bitmapscan', 'off', true);
 -- Takes what is due, leavers first. What nobody waits for comes in batches of its own, so that nobody who is waited
 -- for waits for all of those. Work whose last start had no end comes in smaller batches, so that the one that kills its
 -- worker ends up alone. Somebody new waits while an older newcomer with the same address or key is under way, because
--- an LMS guards neither against two creates at once (contract, section 9).
+-- an LMS guards neither against two creates at once (contract, section 9). Where calls are counted, only those that can
+-- be paid for are taken, and of one urgency, because what is urgent may spend what other work may not.
 with locked as materialized (
     select account_id, starts, urgency, due_at
     from account a
     where a.integration_id = %(integration_id)s
       and a.due_at <= now()
       and a.urgency <= %(least_urgent)s
+      and (%(admitted)s::int[] is null or (%(admitted)s::int[])[a.urgency + 1] > 0)
       and a.state in ('due', 'settled', 'out_of_scope')
       and (a.lease_until is null or a.lease_until < now())
       and exists (select from integration i where i.integration_id = a.integration_id and i.state = 'active'
@@ -51,8 +53,10 @@ from numbered, token
 where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
   and (numbered.urgency = 2) = (numbered.most_urgent = 2)
   and numbered.n <= case numbered.fewest when 0 then %(most)s when 1 then 10 else 1 end
+  and (%(admitted)s::int[] is null
+       or numbered.urgency = numbered.most_urgent and numbered.n <= (%(admitted)s::int[])[numbered.urgency + 1])
 returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
-          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run;
+          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run, a.urgency, numbered.n;
 
 -- name: look_accounts
 -- The accounts of these people as a worker would claim them, without claiming them.
@@ -200,7 +204,8 @@ set applied = coalesce(o.applied::jsonb, a.applied),
                         from placement p where p.account_id = a.account_id) end,
     attempts = case when not same or o.state <> 'due' then 0 when o.burnt then a.attempts else a.attempts - 1 end,
     first_attempt_at = case when same and o.state = 'due' and o.burnt then a.first_attempt_at end,
-    urgency = least(a.urgency, 1),  -- what was read again last of all is of common urgency from now on
+    -- What was read again last of all is of common urgency from now on.
+    urgency = case when same and o.state = 'due' and not o.burnt then a.urgency else least(a.urgency, 1) end,
     held_for = case when same then o.held_for end,
     starts = 0, lease_token = null, lease_until = null, changed_at = now()
 from (
@@ -216,14 +221,6 @@ returning a.account_id;
 -- name: let_go
 -- The batch broke on a bug: its starts stay without an end, so that it comes back in smaller batches at once.
 update account set lease_token = null, lease_until = null where lease_token = %(token)s;
-
--- name: open_failures
--- What needs a person becomes visible, once per subject and code.
-insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
-select %(tenant)s, %(integration_id)s, u.kind, u.id, u.code, u.detail
-from unnest(%(kinds)s::text[], %(ids)s::text[], %(codes)s::text[], %(details)s::text[]) as u(kind, id, code, detail)
-on conflict (subject_kind, subject_id, code) where resolved_at is null
-do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
 
 -- name: resolve_failures
 -- What has been done is no failure any more, but for what it was done without.
@@ -255,11 +252,17 @@ on conflict (integration_id, day, function, outcome)
 do update set calls = c.calls + excluded.calls, items = c.items + excluded.items;
 
 -- name: quarantine
--- The site refuses us: nothing more is sent until a probe succeeds. One notice per quarantine.
+-- The site refuses us: nothing more is sent until a probe succeeds.
 update integration
 set state = 'quarantined', hold_code = %(code)s, hold_detail = %(detail)s, held_since = now(), resume_at = now() + %(wait)s
 where integration_id = %(integration_id)s and state = 'active'
-returning integration_id;
+returning held_since;
+
+-- name: change_hold
+-- The site refuses us for another reason than before.
+update integration set hold_code = %(code)s, hold_detail = %(detail)s
+where integration_id = %(integration_id)s and state = 'quarantined' and hold_code <> %(code)s
+returning held_since;
 
 -- name: note_outage
 -- The site is away or asks for fewer calls: nothing is sent before the wait is over.

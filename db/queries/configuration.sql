@@ -66,6 +66,10 @@ where (%(tenant)s::text is null or i.tenant = %(tenant)s) and (%(name)s::text is
   and (%(removed)s or i.state <> 'removed')
 order by i.tenant, i.name, i.integration_id;
 
+-- name: replace_webhook_secret
+-- Notices are signed with this from now on.
+update integration set webhook_sealed = %(secret)s where integration_id = %(integration_id)s;
+
 -- name: replace_password
 -- Another preset password, sealed, or none.
 update integration set password_sealed = %(password)s where integration_id = %(integration_id)s;
@@ -81,7 +85,8 @@ returning before.state;
 -- name: remove
 -- Nobody calls it any more and its secrets are gone; history, links and results stay (R179).
 update integration
-set state = 'removed', token_sealed = '', password_sealed = null, hold_code = null, hold_detail = null, held_since = null,
+set state = 'removed', token_sealed = '', password_sealed = null, webhook_sealed = null, hold_code = null,
+    hold_detail = null, held_since = null,
     resume_at = null, outages = 0
 where integration_id = %(integration_id)s and state <> 'removed'
 returning integration_id;

@@ -16,14 +16,9 @@ select exists (select from tenant where tenant = %(tenant)s);
 
 -- name: set_aside_unknown_tenant
 -- Events of a tenant nobody has set up wait as unknown.
-with aside as (
-    update inbox set class = 'unknown', state = 'set_aside', code = 'unknown_tenant', settled_at = now()
-    where tenant = %(tenant)s and state = 'received'
-    returning inbox_id, tenant
-)
-insert into failure (tenant, subject_kind, subject_id, code)
-select tenant, 'inbox', inbox_id::text, 'unknown_tenant' from aside
-on conflict do nothing;
+update inbox set class = 'unknown', state = 'set_aside', code = 'unknown_tenant', settled_at = now()
+where tenant = %(tenant)s and state = 'received'
+returning inbox_id, code;
 
 -- name: settle_events
 -- How each event ended.
@@ -32,13 +27,6 @@ set state = s.state, code = s.code, detail = s.detail, settled_at = now(),
     class = case when s.state = 'set_aside' then 'unknown' else i.class end
 from unnest(%(ids)s::bigint[], %(states)s::text[], %(codes)s::text[], %(details)s::text[]) as s(id, state, code, detail)
 where i.inbox_id = s.id;
-
--- name: fail_events
--- The events that could not be applied become visible.
-insert into failure (tenant, subject_kind, subject_id, code, detail)
-select %(tenant)s, 'inbox', s.id::text, s.code, s.detail
-from unnest(%(ids)s::bigint[], %(codes)s::text[], %(details)s::text[]) as s(id, code, detail)
-on conflict (subject_kind, subject_id, code) where resolved_at is null do nothing;
 
 -- name: person_freshness
 -- How new the stored facts about these people are.
@@ -128,17 +116,11 @@ set position = %(position)s, people = people + %(people)s, due_at = due_at + %(p
     done_at = case when %(done)s then now() end
 where sweep_id = %(sweep_id)s;
 
--- name: empty_payroll
--- A payroll that these integrations were to take in has nobody in it, and is no trouble to any other (R72).
-with healed as (
-    update failure set resolved_at = now()
-    where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
-      and subject_id = integration_id || '/' || %(payroll)s and integration_id <> all(%(ids)s::bigint[])
-)
-insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
-select %(tenant)s, id, 'payroll', id || '/' || %(payroll)s, 'payroll_empty', 'payroll ' || %(payroll)s
-from unnest(%(ids)s::bigint[]) as taking(id)
-on conflict (subject_kind, subject_id, code) where resolved_at is null do update set times = f.times + 1, last_at = now();
+-- name: payroll_not_taken
+-- An empty payroll is no trouble to any other integration.
+update failure set resolved_at = now()
+where tenant = %(tenant)s and code = 'payroll_empty' and resolved_at is null
+  and subject_id = integration_id || '/' || %(payroll)s and integration_id <> all(%(ids)s::bigint[]);
 
 -- name: filled_payrolls
 -- These payrolls have people in them.
@@ -196,14 +178,6 @@ returning account_id, state, code, employee_key;
 -- What was wrong with an account before its facts changed is no longer known to be wrong.
 update failure set resolved_at = now()
 where subject_kind = 'account' and subject_id = any(%(ids)s::text[]) and resolved_at is null;
-
--- name: fail_accounts
--- Accounts that HR's facts do not allow for become visible, with the field at fault.
-insert into failure as f (tenant, integration_id, subject_kind, subject_id, code, detail)
-select %(tenant)s, %(integration_id)s, 'account', w.id::text, w.code, w.detail
-from unnest(%(ids)s::bigint[], %(codes)s::text[], %(details)s::text[]) as w(id, code, detail)
-on conflict (subject_kind, subject_id, code) where resolved_at is null
-do update set times = f.times + 1, last_at = now(), detail = excluded.detail;
 
 -- name: account_ids
 -- The accounts of these people in one integration.

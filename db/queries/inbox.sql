@@ -1,24 +1,17 @@
 -- name: insert
--- Stores messages in the order of their arrival, leaves out those that are there, and opens a failure for each that can
--- not be applied. Answers with what was stored.
-with stored as (
-    insert into inbox (event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
-                       class, state, code, detail, returned)
-    select event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
-           class, case class when 'event' then 'received' else 'set_aside' end, code, detail, returned
-    from unnest(%(event_key)b::bytea[], %(body_sha256)b::bytea[], %(body)b::bytea[], %(body_size)b::int[],
-                %(attributes)s::jsonb[], %(source)s::text[], %(event_id)s::text[], %(type)s::text[],
-                %(subject)s::text[], %(tenant)s::text[], %(kind)s::text[], %(code)s::text[], %(detail)s::text[],
-                %(returned)b::boolean[])
-         as arrived (event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
-                     class, code, detail, returned)
-    on conflict do nothing
-    returning inbox_id, event_key, body_sha256, tenant, class, code, detail
-), opened as (
-    insert into failure (tenant, subject_kind, subject_id, code, detail)
-    select tenant, 'inbox', inbox_id::text, code, coalesce(detail, '') from stored where class <> 'event'
-)
-select event_key, body_sha256, tenant, class from stored;
+-- Stores messages in the order of their arrival and leaves out those that are there. Answers with what was stored.
+insert into inbox (event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
+                   class, state, code, detail, returned)
+select event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
+       class, case class when 'event' then 'received' else 'set_aside' end, code, detail, returned
+from unnest(%(event_key)b::bytea[], %(body_sha256)b::bytea[], %(body)b::bytea[], %(body_size)b::int[],
+            %(attributes)s::jsonb[], %(source)s::text[], %(event_id)s::text[], %(type)s::text[],
+            %(subject)s::text[], %(tenant)s::text[], %(kind)s::text[], %(code)s::text[], %(detail)s::text[],
+            %(returned)b::boolean[])
+     as arrived (event_key, body_sha256, body, body_size, attributes, source, event_id, type, subject, tenant,
+                 class, code, detail, returned)
+on conflict do nothing
+returning event_key, body_sha256, tenant, class, inbox_id, code, detail;
 
 -- name: count_duplicates
 -- Counts messages that are there already with the same bytes, and answers with those.

@@ -26,8 +26,11 @@ order by f.last_at;
 
 -- name: integrations_seen
 -- The tenant's integrations and how they stand.
-select integration_id, name, state, hold_code, resume_at from integration
-where tenant = %(tenant)s and (%(integration)s::text is null or name = %(integration)s) order by name;
+select i.integration_id, i.name, i.state, i.hold_code, i.resume_at, b.resets_at
+from integration i
+left join call_budget b on b.integration_id = i.integration_id and b.resets_at > now()
+                           and b.hour_left - b.keeps[2] < b.costs[2]
+where i.tenant = %(tenant)s and (%(integration)s::text is null or i.name = %(integration)s) order by i.name;
 
 -- name: offering
 -- The tenant's integrations that were enabled once and not removed since.

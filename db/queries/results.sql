@@ -116,6 +116,12 @@ where h.integration_id = %(integration_id)s and h.enrolment_key = any(%(enrolmen
   and not exists (select from unnest(%(still)s::text[], %(unit_keys)s::text[]) as s(enrolment_key, unit_key)
                   where s.enrolment_key = h.enrolment_key and s.unit_key = h.unit_key);
 
+-- name: lock_owners
+-- The people of these enrolments, in the order in which everybody locks people.
+select a.account_id from account a
+where a.account_id in (select p.account_id from placement p where p.placement_id = any(%(ids)s))
+order by a.employee_key collate "C" for no key update;
+
 -- name: note_completed
 -- Whether these enrolments still have something to complete.
 update placement p

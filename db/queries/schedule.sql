@@ -5,12 +5,17 @@ union
 select tenant from sweep where done_at is null and due_at <= now();
 
 -- name: provisions_due
--- Integrations with accounts due that nobody works on, and quarantined ones whose next probe is due.
+-- Integrations with accounts due that nobody works on, and quarantined ones whose next probe is due. Where calls are
+-- counted, an account that this hour has not calls enough for is no reason to wake anybody: see domain.budget.admitted.
 select i.integration_id from integration i
+left join call_budget b on b.integration_id = i.integration_id and b.resets_at > now()
 where (i.state = 'active' and (i.resume_at is null or i.resume_at <= now())
        and exists (select from account a
                    where a.integration_id = i.integration_id and a.due_at <= now()
-                     and (a.lease_until is null or a.lease_until < now())))
+                     and (a.lease_until is null or a.lease_until < now())
+                     and (b.integration_id is null
+                          or b.hour_left - b.keeps[a.urgency + 1]
+                             >= greatest(1, least(b.costs[a.urgency + 1], b.hour_limit - b.keeps[a.urgency + 1])))))
    or (i.state = 'quarantined' and i.resume_at <= now());
 
 -- name: polls_due
@@ -60,3 +65,11 @@ where s.due_at <= now() and i.state = 'active' and (i.resume_at is null or i.res
 select integration_id from integration
 where (state in ('active', 'quarantined') and checked_at < now() - interval '1 day')
    or (state = 'quarantined' and hold_code in ('access_refused', 'right_missing') and held_since > checked_at);
+
+-- name: upkeep_due
+-- Whether replays may go on, failures want to be counted, or notices are to be sent.
+select exists (select from replay where state = 'running' and next_at <= now())
+    or exists (select from replay_item where state = 'running')
+    or exists (select from failure_touch)
+    or exists (select from failure_group where state = 'snoozed' and snoozed_until <= now())
+    or exists (select from notice where due_at <= now());

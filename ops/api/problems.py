@@ -161,10 +161,9 @@ def register(app: FastAPI) -> None:
         (RequestValidationError, _invalid),
         (ValidationError, _invalid),
         (BadEvent, _bad_event),
-        (NeedsAttention, _known_failure),
-        (HoldIntegration, _known_failure),
-        (TransientFailure, _known_failure),
         (Trouble, _trouble),
         (HTTPException, _http),
     ):
         app.add_exception_handler(kind, handler)
+    for family in (NeedsAttention, HoldIntegration, TransientFailure):
+        app.add_exception_handler(family, _known_failure)

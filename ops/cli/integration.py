@@ -109,6 +109,25 @@ def set_token(
     said(f"{name} has a new token", {"token": "replaced"}, as_json)
 
 
+@app.command("set-webhook-secret")
+def set_webhook_secret(
+    name: Name,
+    secret_file: Annotated[
+        Path | None, typer.Option(help="File that holds the secret; without it MATRICULA_WEBHOOK_SECRET is read.")
+    ] = None,
+    tenant: Tenant = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Replace the secret that signs notices."""
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        row = actions.find_integration(pool, name, tenant)
+        secret = secret_from(secret_file, "MATRICULA_WEBHOOK_SECRET")
+        actions.replace_webhook_secret(pool, settings, row, secret, by=by)
+    said(f"notices of {name} are signed with a new secret", {"webhook_secret": "replaced"}, as_json)
+
+
 def enabled(
     settings: Settings, pool: Pool, by: Operator, row: IntegrationRow, *, yes: bool, as_json: bool
 ) -> dict[str, object]:
@@ -158,10 +177,16 @@ def settings_object(file: Path) -> object:
 
 
 def token_from(file: Path | None) -> Secret:
-    token = file.read_text(encoding="utf-8").strip() if file else os.environ.get("MATRICULA_TOKEN", "").strip()
-    if not token:
-        raise Refused("no token: set MATRICULA_TOKEN, or name a file with --token-file")
-    return Secret(token)
+    return secret_from(file, "MATRICULA_TOKEN")
+
+
+def secret_from(file: Path | None, variable: str) -> Secret:
+    """What a file holds or, without one, the environment."""
+    secret = file.read_text(encoding="utf-8").strip() if file else os.environ.get(variable, "").strip()
+    if not secret:
+        what = variable.removeprefix("MATRICULA_").lower().replace("_", " ")
+        raise Refused(f"no {what}: set {variable}, or name a file with --{what.split()[-1]}-file")
+    return Secret(secret)
 
 
 def said(sentence: str, value: dict[str, object], as_json: bool) -> None:

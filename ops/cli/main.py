@@ -12,14 +12,17 @@ from ops.cli import (
     audit,
     drift,
     enrolments,
+    failures,
     fields,
     guard,
     integration,
     keys,
     life,
     link,
+    notices,
     person,
     plan,
+    replay,
     report,
     results,
     setup,
@@ -36,6 +39,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.add_typer(integration.app, name="integration")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
+app.add_typer(failures.app, name="failures")
+app.add_typer(replay.app, name="replay")
 app.add_typer(enrolments.app, name="enrolments")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
@@ -46,6 +51,7 @@ app.add_typer(results.app, name="results")
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
+app.command("notices")(notices.list_notices)
 app.command()(person.available)
 app.command()(report.report)
 setup.register(integration.app)

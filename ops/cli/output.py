@@ -5,9 +5,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
+from math import ceil
 from typing import Any, TypeVar
 
 import typer
@@ -60,6 +61,8 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return round(value.total_seconds())
     if isinstance(value, Decimal):
         return str(value)
     raise TypeError(f"{type(value).__name__} is not shown as JSON")
@@ -77,6 +80,20 @@ def printable(value: object) -> str:
     """The value as text that cannot move the cursor, change colours or open a link."""
     text = "" if value is None else str(value)
     return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))
+
+
+def span(duration: timedelta) -> str:
+    """A duration in its two largest units, rounded up."""
+    seconds = ceil(duration.total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = ceil(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = ceil(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
 
 
 def fail(message: str, code: Exit = Exit.ERROR) -> typer.Exit:

@@ -1,5 +1,6 @@
 """`matricula plan`: the calls that the workers would make, shown and not made."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -86,7 +87,12 @@ def _show_person(one: PersonPlan) -> None:
     why = describe(one.code).title if one.code else ""
     reason = ": ".join(filter(None, [why, one.detail]))
     out.print(printable(f"{one.employee_key} in {one.integration}: {one.outcome}{f' ({reason})' if reason else ''}"))
-    for call in one.calls:
+    show_calls(one.calls)
+
+
+def show_calls(calls: Sequence[PlannedCall]) -> None:
+    """Each call with the fields that it sets, before and after."""
+    for call in calls:
         out.print(printable(f"  {call.function} {call.subject}"))
         for change in _worth_showing(call):
             out.print(printable(f"    {change.field}: {_shown(change.before)} -> {_shown(change.after)}"))

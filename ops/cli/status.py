@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from db.configuration import IntegrationRow, integrations
 from db.console_views import FailureCount, IntegrationCounts, Overview, Views
 from db.pool import Pool, transaction
+from domain.budget import Purpose
 from domain.failure_catalogue import describe
 from domain.integration import IntegrationSettings
 from domain.support import Support
 from ops import syncing
-from ops.cli.output import out, printable, show_json, show_table
+from ops.calls import Outlook, Queue, outlooks
+from ops.cli.output import out, printable, show_json, show_table, span
 from ops.standing import standing, verdict
 from ops.syncing import FlowStanding
 
@@ -24,6 +26,7 @@ def show(pool: Pool, tenant: str | None, *, as_json: bool) -> None:
         return
     out.print(f"[bold]{printable(verdict(overview, rows))}[/]\n")
     _show_integrations(overview, rows)
+    _show_calls(outlooks(pool, rows))
     _show_flows(syncing.standings(pool, rows))
     _show_messages(overview)
     _show_failures(overview, _support(rows))
@@ -53,6 +56,31 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
         "per enrolment",
     )
     show_table(columns, lines)
+
+
+WORK: dict[Purpose, str] = {"urgent": "leavers", "provisioning": "people, enrolments", "sweep": "reading again"}
+
+
+def _show_calls(calls: list[Outlook]) -> None:
+    """What is left where calls are counted, and when what waits for them is done."""
+    if not calls:
+        return
+    out.print()
+    lines = []
+    for outlook in calls:
+        head = (outlook.integration, f"{outlook.left:,} of {outlook.limit:,}", _minute(outlook.resets_at))
+        for queue in outlook.queues:
+            lines.append((*head, f"{queue.accounts:,} {WORK[queue.purpose]}", _when_done(queue)))
+            head = ("", "", "")
+        if not outlook.queues:
+            lines.append((*head, "nothing", ""))
+    show_table(("integration", "calls left", "hour ends", "waiting", "done by"), lines)
+
+
+def _when_done(queue: Queue) -> str:
+    if queue.done_in is None:
+        return "never: no calls are left for it"
+    return f"{_minute(queue.done_at)}, in {span(queue.done_in)}"
 
 
 def _show_flows(flows: list[FlowStanding]) -> None:

@@ -15,9 +15,9 @@ from db.result_views import ResultFilter, ResultViews
 from domain.integration import IntegrationSettings
 from ops import actions
 from ops.cli.output import err, told
-from ops.demo.check import add_up
+from ops.demo.check import READERS, Held
 from ops.demo.expected import Expected, State, load, read_line
-from ops.demo.generate import AFTERWARDS, FEED, TENANT
+from ops.demo.generate import AFTERWARDS, BEFORE, FEED, TENANT
 from ops.demo.outcome import AtPlace, Outcome, show
 from ops.demo.places import PLACES, Place
 from ops.demo.processes import Simulator, installation, log_folder, simulator
@@ -58,22 +58,24 @@ def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> O
         raise actions.Refused("this database is in use already; the demo wants an empty one")
     began = datetime.now(UTC)
     ids = {place: _set_up(settings, pool, place, site, by) for place, site in sites.items()}
-    asked = {place: load(FEED, place.rules) for place in sites}
+    asked = {place: load(FEED, place.rules, BEFORE) for place in sites}
     with Listener(settings.amqp_url, "demo.results") as listener, bars() as shown:
         watch = Watch(pool, shown)
         sent: dict[int, float] = {}
+        first = actions.publish_feed(str(BEFORE), settings, pool, by=by).confirmed
+        watch.until("beforehand", first, _settled)
         published = actions.publish_feed(
             str(FEED), settings, pool, by=by, on_line=lambda line: sent.update({line: sent.get(line, time.time())})
         )
-        accepted = asked[PLACES[0]].accepted
+        accepted = first + asked[PLACES[0]].accepted
         watch.until("events", accepted, _settled)
         watch.until("accounts", sum(map(_accounts, asked.values())), lambda o: _sum(o, "linked"))
         watch.until("enrolments", sum(map(_enrolments, asked.values())), lambda o: _sum(o, "provisioned"))
         watch.until_quiet()
-        finished = {place: _finish(site) for place, site in sites.items()}
+        finished = {place: _finish(place, site) for place, site in sites.items()}
         watch.until("results", sum(map(len, finished.values())), _results)
         # The year is over, and one payroll leaves the academy.
-        published.confirmed += actions.publish_feed(str(AFTERWARDS), settings, pool, by=by).confirmed
+        published.confirmed += first + actions.publish_feed(str(AFTERWARDS), settings, pool, by=by).confirmed
         watch.until("afterwards", 1, lambda o: _settled(o) - accepted)
         watch.until_quiet()
         received = listener.drain()
@@ -88,20 +90,26 @@ def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> O
 
 def _set_up(settings: Settings, pool: Pool, place: Place, site: Simulator, by: Operator) -> int:
     """The integration with the site works; its id."""
+    site.tell("clock", advance=TODAY.timestamp() - time.time())
     chosen = IntegrationSettings.model_validate(place.settings | {"url": site.url})
     password = Secret(place.password) if place.password else None
     integration_id = actions.add_integration(pool, settings, TENANT, chosen, Secret(place.token), password, by=by)
     actions.enable(pool, settings, actions.find_integration(pool, chosen.name, TENANT), by=by)
-    site.tell("clock", advance=TODAY.timestamp() - time.time())
     return integration_id
 
 
-def _finish(site: Simulator) -> list[tuple[str, str]]:
-    """People finish courses, and the site's scheduled task notices."""
+def _finish(place: Place, site: Simulator) -> list[tuple[str, str]]:
+    """People finish courses, or every unit of them, and a Moodle's scheduled task notices."""
     finished: list[list[str]] = site.tell("finish", fraction=FINISHERS, seed=7)
-    for _ in range(2):
-        site.tell("cron")
-    return [(id_number, code) for id_number, code in finished]
+    if place.lms == "moodle":
+        for _ in range(2):
+            site.tell("cron")
+    keys = _held(place, site).keys
+    return [(keys.get(user, user), code + unit) for user, code in finished for unit in place.units]
+
+
+def _held(place: Place, site: Simulator) -> Held:
+    return READERS[place.lms](site.read("ledger"), place.codes)
 
 
 def _at_place(
@@ -120,8 +128,8 @@ def _at_place(
         results = ResultViews(db).results(ResultFilter(TENANT, place.name), 100_000)
     return AtPlace(
         name=place.name,
-        expected=load(FEED, place.rules, AFTERWARDS),
-        held=add_up(site.read("ledger"), place.codes),
+        expected=load(FEED, place.rules, BEFORE, AFTERWARDS),
+        held=_held(place, site),
         counts=overview.integrations[integration_id],
         finished=finished,
         results=results,

@@ -41,6 +41,7 @@ class Rules:
 
     Attributes:
         found: Addresses of accounts that are there before, in lower case, where people are found by them.
+        longest_name: So many characters of a name the LMS holds.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Rules:
     by_external_id: bool
     makes_addresses_up: bool
     found: frozenset[str]
+    longest_name: int
 
 
 def rules(settings: dict[str, Any], by_hand: Iterable[dict[str, str]] = ()) -> Rules:
@@ -64,6 +66,7 @@ def rules(settings: dict[str, Any], by_hand: Iterable[dict[str, str]] = ()) -> R
         suspends_outsiders=settings.get("when_out_of_scope") == "suspend",
         by_external_id=people["identity"] == "external_id",
         makes_addresses_up=people["no_email"] == "pseudo",
+        longest_name=50 if settings.get("lms") == "talentlms" else 100,
         found=frozenset(user["email"].lower() for user in by_hand if "email" in people["match_by"]),
     )
 
@@ -148,12 +151,12 @@ class Lines:
     conflicts: tuple[int, ...]
 
 
-def load(path: Path, rules: Rules, afterwards: Path | None = None) -> Expected:
+def load(path: Path, rules: Rules, *others: Path) -> Expected:
     """
-    Read a feed, one more that follows it, and the course list ``courses.json`` beside it.
+    Read a feed, others that come before or after it, and the course list ``courses.json`` beside it.
     """
     lines = read_lines(path)
-    events = lines.events + (read_lines(afterwards).events if afterwards else [])
+    events = lines.events + [event for other in others for event in read_lines(other).events]
     people = newest(event for event in events if event["type"].startswith("hr.employee."))
     enrolments = newest(event for event in events if event["type"].startswith("hr.course_enrolment."))
     courses = {course["idnumber"] for course in json.loads(path.with_name("courses.json").read_bytes())}
@@ -310,17 +313,23 @@ def _why_no_account(person: Envelope, rules: Rules) -> str | None:
         return "neither e-mail nor id number"
     if rules.by_external_id and not person["external_id"]:
         return "no external id"
+    if max(len(person["first_name"]), len(_surname(person))) > rules.longest_name:
+        return "a name too long"
     return None
 
 
-def _account(person: Envelope, rules: Rules, state: State) -> Account:
+def _surname(person: Envelope) -> str:
     infix, last = person["infix"], person["last_name"]
+    return last if not infix or last.startswith(infix + " ") else f"{infix} {last}"
+
+
+def _account(person: Envelope, rules: Rules, state: State) -> Account:
     email = next(filter(None, person["emails"]), None)
     return Account(
         employee_key=person["employee_key"],
         id_number=person["external_id"] if rules.by_external_id else person["employee_key"],
         first_name=person["first_name"],
-        last_name=last if not infix or last.startswith(infix + " ") else f"{infix} {last}",
+        last_name=_surname(person),
         email=email,
         found=(email or "").lower() in rules.found,
         state=state,

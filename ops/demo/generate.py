@@ -26,9 +26,10 @@ The feed has 860 lines, 827 different events among them, dated January to Octobe
 - 5 events are in order and cannot be fulfilled: 2 people without a first name (empty, and a blank), 1 with neither
   address nor id number, 1 enrolment in a course that the LMS lacks (HB-777), 1 of an employee nobody announced.
 
-Afterwards one event takes ZA-07 away from its integration. The course list has the 12 courses of the feed, and two in
-which nobody is enrolled: OLD-VCA is hidden, TALK has no completion criteria. Six people have an account that somebody
-made by hand, with their address and little else.
+Before it, 13 events tell of the portal: one lets ZA-07 in, and twelve name its courses, their numbers there, the units
+that count, and for one of them a group. Afterwards one event takes ZA-07 away from its integration. The course list has
+the 12 courses of the feed, and two in which nobody is enrolled: OLD-VCA is hidden, TALK has no completion criteria. Six
+people have an account that somebody made by hand, with their address and little else.
 """
 
 import json
@@ -41,6 +42,7 @@ from zoneinfo import ZoneInfo
 from ops.demo.people import LEAVERS, MOVERS, PAYROLLS, UNTOUCHED, WITHOUT_EMAIL, Data, Dice, day_after, hire
 
 FEED = Path(__file__).with_name("feed.jsonl")
+BEFORE = Path(__file__).with_name("before.jsonl")
 AFTERWARDS = Path(__file__).with_name("afterwards.jsonl")
 COURSES = Path(__file__).with_name("courses.json")
 BY_HAND = Path(__file__).with_name("by_hand.json")
@@ -72,6 +74,10 @@ EXCEL|Excel für Fortgeschrittene: Σ, ∑ & Pivot|HB-402|IT|yes|yes
 OLD-VCA|VCA 2019 (vervallen) & ouderwets|HB-901|Archive|no|yes
 TALK|Toolbox-praatje: koffie & vragen, zonder afronding|HB-902|Safety|yes|no
 """
+PORTAL = "Quayside Talent"
+PORTAL_FIRST_COURSE = 301
+PORTAL_GROUP = "QUAYSIDE1"
+COUNTED_UNITS = ("U3", "U4")
 COURSE_CODES = tuple(row.split("|")[2] for row in COURSE_LIST.split("\n")[1:13])
 
 
@@ -369,6 +375,32 @@ def feed() -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
+def before() -> bytes:
+    """
+    What the portal needs to know first: whose people it has, and which courses and units are HR's.
+    """
+    payroll = PAYROLLS[-1]
+    data: Data = {"payroll": payroll.code, "name": payroll.name, "integration": PORTAL, "attributes": {}}
+    facts = [Fact("hr.payroll.enabled.v1", payroll.code, instant(1, 2), data)]
+    for number, code in enumerate(COURSE_CODES, start=PORTAL_FIRST_COURSE):
+        facts.append(Fact("hr.course.changed.v1", code, instant(1, 2), _portal_course(code, number)))
+    numbered = [replace(fact, id=f"hb-2026-700{number:03d}") for number, fact in enumerate(facts, start=1)]
+    return b"".join(encode(fact.envelope()) + b"\n" for fact in numbered)
+
+
+def _portal_course(code: str, number: int) -> Data:
+    return {
+        "course_code": code,
+        "title": f"{code} for the quayside",
+        "integration": PORTAL,
+        "archived": False,
+        "export": True,
+        "lms_course_id": str(number),
+        "group_key": PORTAL_GROUP if code == COURSE_CODES[0] else None,
+        "units": [{"code": code + unit, "kind": "unit", "title": unit} for unit in COUNTED_UNITS],
+    }
+
+
 def afterwards() -> bytes:
     """
     What HR says when the year is over: one payroll is no longer for the academy.
@@ -421,6 +453,7 @@ def main() -> None:
     Rewrite all files.
     """
     FEED.write_bytes(feed())
+    BEFORE.write_bytes(before())
     AFTERWARDS.write_bytes(afterwards())
     COURSES.write_bytes(courses())
     BY_HAND.write_bytes(by_hand())

@@ -19,7 +19,7 @@ class AtPlace:
     One LMS when everything was over.
 
     Attributes:
-        finished: (id number, course code) of each course that somebody finished.
+        finished: (id number, code) of each course, or of each unit that counts, that somebody finished.
         days: The dates of attempt that its results may bear.
         seconds: From publishing to being enrolled, in order.
     """
@@ -40,10 +40,10 @@ class AtPlace:
 
     def _wrong_results(self) -> list[str]:
         ids = {key: account.id_number for key, account in self.expected.accounts.items()}
-        recorded = sorted((ids[line.employee_key], line.course_code) for line in self.results)
+        recorded = sorted((ids[line.employee_key], line.unit_code or line.course_code) for line in self.results)
         wrong = []
         if recorded != sorted(self.finished):
-            wrong.append(f"{len(self.finished)} courses were finished and {len(recorded)} results recorded")
+            wrong.append(f"{len(self.finished)} courses or units were finished and {len(recorded)} results recorded")
         strange = sorted({line.attempted_on for line in self.results} - self.days)
         return wrong + [f"results of {day}" for day in strange]
 
@@ -71,7 +71,7 @@ class Outcome:
         conflicts = sum(failure.count for failure in self.overview.failures if failure.integration is None)
         wrong = [problem for place in self.places for problem in place.wrong(self.overview)]
         if self.received != finished:
-            wrong.append(f"{finished} courses were finished and {self.received} results received")
+            wrong.append(f"{finished} courses or units were finished and {self.received} results received")
         if conflicts != len(expected.conflicts):
             wrong.append(f"{len(expected.conflicts)} conflicts were sent and {conflicts} are visible")
         if {line.number for line in self.published.bad_lines} != expected.broken.keys():

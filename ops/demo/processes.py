@@ -66,13 +66,14 @@ class Simulator:
 
 @contextmanager
 def simulator(place: Place, logs: Path) -> Iterator[Simulator]:
-    """A simulated Moodle that behaves like a small one: two requests at a time, 30 ms a call and more per item."""
-    seeds = {"courses": place.courses(), "users": place.by_hand}
+    """A simulated LMS that takes its time as `place.latency` says: a small Moodle, or a portal far away."""
+    seeds = {"courses": place.courses(), "users": place.by_hand, "groups": place.groups()}
     files = {name: logs / f"{place.name}.{name}.json" for name in seeds}
     for name, file in files.items():
         file.write_text(json.dumps(seeds[name]), encoding="utf-8")
     seeded = [word for name, file in files.items() for word in (f"--{name}", str(file))]
-    arguments = ["-m", "simulators.server", "--port", "0", *seeded, "--token", place.token, "--latency", "small"]
+    named = ["--lms", place.lms, "--token", place.token, "--latency", place.latency]
+    arguments = ["-m", "simulators.server", "--port", "0", *seeded, *named]
     with running(place.name, arguments, os.environ, logs, speaks=True) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         line = process.stdout.readline()

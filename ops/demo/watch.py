@@ -11,7 +11,7 @@ from db.pool import Pool, transaction
 from ops.cli.output import err
 
 PATIENCE = timedelta(minutes=3)
-NAMES = ("events", "accounts", "enrolments", "results", "afterwards")
+NAMES = ("beforehand", "events", "accounts", "enrolments", "results", "afterwards")
 
 Measure = Callable[[Overview], int]
 

@@ -137,7 +137,8 @@ def test_a_revoked_token_holds_the_work_and_a_restored_one_drains_it(make: Make)
     made.until(lambda: state_of(made) == "quarantined", "quarantined")
     made.until(lambda: sum(call["function"] == SITE_INFO for call in calls(made)[before:]) >= 3, "three probes in vain")
 
-    assert sum(call["function"] != SITE_INFO for call in calls(made)[before:]) <= 5
+    # Each of the worker's six threads may have been on its way before the first answer was known.
+    assert sum(call["function"] != SITE_INFO for call in calls(made)[before:]) <= 6
     assert made.rows("select subject_kind, code, times from failure where resolved_at is null") == [
         {"subject_kind": "integration", "code": "token_refused", "times": 1}
     ]

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import httpx
 
-from simulators.wire import Request, Response, Site
+from simulators.base import SimulatedSite
+from simulators.wire import Request, Response
 
 
-def transport(site: Site) -> httpx.MockTransport:
+def transport(site: SimulatedSite) -> httpx.MockTransport:
     """A transport that answers from the site; lost, cut and too slow answers become httpx's exceptions."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         # As it would go over the wire: what is percent-encoded in a path is told from what is not.
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         sent = Request(request.method, path, query, dict(request.headers), request.read())
-        response = site(sent)
+        response = site(sent).dated(site.clock())
         _travel(request, response)
         return httpx.Response(response.status, headers=dict(response.headers), content=response.body)
 

@@ -1,6 +1,7 @@
 """The documented exchanges of TalentLMS, replayed to the client."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -68,11 +69,15 @@ class Portal:
     `asked` holds method, target as it went over the wire, and form.
     """
 
-    def __init__(self, *, key_field: str = "", at_once: int = 1, **answers: Any) -> None:
+    def __init__(
+        self, *, key_field: str = "", at_once: int = 1, budget: Callable[[], None] = lambda: None, **answers: Any
+    ) -> None:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self._answers = {"getcustomregistrationfields": [], **answers}
         client = httpx.Client(transport=httpx.MockTransport(self._answer))
-        self.gateway = TalentGateway(client, URL, Secret(KEY), zone=UTC, key_field=key_field, at_once=at_once)
+        self.gateway = TalentGateway(
+            client, URL, Secret(KEY), zone=UTC, key_field=key_field, at_once=at_once, budget=budget
+        )
 
     def actions(self) -> list[str]:
         return [target.partition("/")[0].partition("?")[0] for _, target, _ in self.asked]

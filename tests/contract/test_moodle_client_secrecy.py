@@ -89,7 +89,7 @@ def test_cookies_are_not_kept(site: MoodleSite) -> None:
     seen: list[str] = []
 
     class Watched:
-        faults, ledger = site.faults, site.ledger
+        faults, ledger, clock = site.faults, site.ledger, site.clock
 
         def __call__(self, request: Request) -> Response:
             seen.append(request.header("Cookie"))

@@ -27,7 +27,7 @@ class Checked(Workbench):
     gateways: Gateways
 
     def check(self) -> None:
-        sites = Sites(self.gateways, KEYS)
+        sites = Sites(self.gateways, KEYS, self.pool)
         check_up(pool=self.pool, subject=sites.subject, rules=self.rules, allow_private=True)
 
     def a_day_later(self) -> None:

@@ -179,7 +179,7 @@ def test_whatever_goes_wrong_the_token_is_neither_logged_nor_stored_nor_raised(
     site.faults.add(fault)
     with capture_logs() as logs, Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
         rules = Workbench.work_rules()
-        provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEYS), rules=rules)
+        provision(row.integration_id, pool=pool, open_site=Sites(gateways, KEYS, pool), rules=rules)
         raised = failure_of(gateways, url)
     checks = selfcheck.check(pool, PRIVATE, row, by=BY).checks
     assert any(check.state == "failed" for check in checks)
@@ -205,7 +205,7 @@ def test_another_master_key_holds_the_integration_and_writes_nothing(pool: Pool,
         Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways,
         pytest.raises(HoldIntegration) as held,
     ):
-        Sites(gateways, MasterKeys.read(new_key()))(found)
+        Sites(gateways, MasterKeys.read(new_key()), pool)(found)
     assert held.value.code == "key_mismatch"
     assert site.ledger.calls() == []
     assert actions.find_integration(pool, row.name, TENANT).token_sealed == row.token_sealed
@@ -215,7 +215,7 @@ def test_a_replaced_token_is_used_from_the_next_call_on(pool: Pool, site: Moodle
     """R49, E2: workers that have the site open notice."""
     row = save(pool, url)
     with Gateways(allow_private=True, deadline=timedelta(seconds=5)) as gateways:
-        sites = Sites(gateways, KEYS)
+        sites = Sites(gateways, KEYS, pool)
 
         def asked() -> str:
             with transaction(pool) as db:

@@ -14,6 +14,7 @@ from db.accounts import AccountEnd, Saved, WorkStore
 from db.catalogue import CatalogueStore
 from db.guards import GuardStore
 from db.pool import Db, Pool, transaction
+from db.results import ResultStore
 from db.sync_runs import SyncRuns
 from tests.support.builders import course, enrolled, hired, updated
 from tests.support.waiting import until
@@ -53,6 +54,18 @@ def finding_a_course(bench: Workbench, db: Db) -> None:
     CatalogueStore(db, bench.integration_id).wake_enrolments()
 
 
+def completing(bench: Workbench, db: Db) -> None:
+    ResultStore(db, bench.integration_id).note_completed(dict.fromkeys(placements(bench), True))
+
+
+def finishing(bench: Workbench, db: Db) -> None:
+    ResultStore(db, bench.integration_id).note_finished(placements(bench))
+
+
+def placements(bench: Workbench) -> list[int]:
+    return bench.column("select placement_id from placement order by placement_id")
+
+
 def linking_a_course(bench: Workbench, _: Db) -> None:
     bench.tell(course("C-NEW", lms_course_id="2"))
 
@@ -66,6 +79,8 @@ def linking_a_course(bench: Workbench, _: Db) -> None:
         reading_everything,
         passing_the_guard,
         finding_a_course,
+        completing,
+        finishing,
         linking_a_course,
     ],
 )

@@ -47,7 +47,8 @@ def done(site: TalentSite) -> list[str]:
 
 
 def asked(site: TalentSite) -> list[str]:
-    return [call["function"] for call in site.ledger.calls()]
+    """The calls that the portal counts."""
+    return [call["function"] for call in site.ledger.calls() if call["function"] != "ratelimit"]
 
 
 # What happens, and in which order

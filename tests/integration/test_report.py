@@ -1,6 +1,5 @@
 """Results counted: by course, by payroll, by date, for the clients that have the report."""
 
-import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +24,7 @@ def report(database_url: str, *arguments: str) -> Result:
     environment = {
         "DATABASE_URL": database_url,
         "AMQP_URL": "amqp://127.0.0.1:9/",
-        "MATRICULA_KEY": base64.b64encode(KEY).decode(),
+        "MATRICULA_KEY": KEY,
     }
     return CliRunner().invoke(app, ["report", *arguments], env=environment)
 

@@ -24,7 +24,7 @@ from db.inbox import store
 from db.pool import Pool, transaction
 from domain.errors import HoldIntegration
 from domain.integration import IntegrationSettings
-from domain.lms import LmsGateway
+from domain.lms import LmsGateway, UnitGateway
 from domain.recovery import RecoveryPolicy
 from lms.calls import CallRecord
 from lms.moodle import MoodleGateway
@@ -41,6 +41,7 @@ from workers.arrivals import Arrival, read
 from workers.catalogue import maintain_catalogue
 from workers.poll import poll_results
 from workers.provision import provision
+from workers.purse import Purse
 from workers.scan import scan
 from workers.site import CallMeter, Site, WorkRules
 from workers.syncing import maintain_syncs
@@ -62,6 +63,8 @@ PASS_TIME = """
                            courses_retry_at = courses_retry_at - %(d)s, added_at = added_at - %(d)s;
     update operation_hold set probe_at = probe_at - %(d)s;
     update sync_run set started_at = started_at - %(d)s;
+    update call_budget set resets_at = resets_at - %(d)s, crowded_until = crowded_until - %(d)s,
+                           checked_at = checked_at - %(d)s;
     update sweep set due_at = due_at - %(d)s;
     update scan set due_at = due_at - %(d)s, hour_began_at = hour_began_at - %(d)s;
     update account set changed_at = changed_at - %(d)s;
@@ -90,6 +93,7 @@ class Workbench:
     """
     Attributes:
         woken: The integrations that `apply` woke.
+        purses: The calls of each integration whose LMS counts them.
         integration_id: The first integration; `add` makes more, each on the LMS given for it.
     """
 
@@ -110,6 +114,7 @@ class Workbench:
         self.rules = self.work_rules(dice, batch)
         self._gateways: dict[int, LmsGateway] = {}
         self._meters: dict[int, CallMeter] = {}
+        self.purses: dict[int, Purse] = {}
         self._password = Secret(password) if password else None
         self.integration_id = self.add(lms, settings(**chosen), active=active)
 
@@ -128,18 +133,20 @@ class Workbench:
         with transaction(self.pool) as db:
             found = configuration.add_integration(db, TENANT, wanted, token, self._password, keys=KEYS)
         self._meters[found] = CallMeter()
-        self._gateways[found] = self._gateway(lms, self._meters[found], wanted)
+        if isinstance(lms, TalentSite):
+            self.purses[found] = Purse(self.pool, found, wanted.calls, lambda: self._portal(found).allowance())
+        self._gateways[found] = self._gateway(lms, found, wanted)
         if active:
             self.set_state("active", wanted.name)
         return found
 
-    def _gateway(self, lms: Lms, meter: CallMeter, wanted: IntegrationSettings) -> LmsGateway:
+    def _gateway(self, lms: Lms, integration_id: int, wanted: IntegrationSettings) -> LmsGateway:
         if not isinstance(lms, MoodleSite | TalentSite):
             return lms
         client = httpx.Client(transport=transport(lms), timeout=30)
 
         def count(call: CallRecord) -> None:
-            meter.count(call.function, call.code, call.items)
+            self._meters[integration_id].count(call.function, call.code, call.items)
 
         if isinstance(lms, MoodleSite):
             return MoodleGateway(client, lms.settings.url, Secret(TOKEN), on_call=count)
@@ -148,14 +155,20 @@ class Workbench:
             wanted.url,
             Secret(API_KEY),
             on_call=count,
-            budget=lambda: None,
+            budget=self.purses[integration_id].pay,
             zone=wanted.zone(),
             key_field=wanted.people.key_field,
+            at_once=wanted.calls.concurrent,
         )
+
+    def _portal(self, integration_id: int) -> UnitGateway:
+        gateway = self._gateways[integration_id]
+        assert isinstance(gateway, UnitGateway)
+        return gateway
 
     def open_site(self, integration: Integration) -> Site:
         found = integration.integration_id
-        return Site(integration, self._gateways[found], self._meters[found], self._password)
+        return Site(integration, self._gateways[found], self._meters[found], self._password, self.purses.get(found))
 
     def sealed_with_another_key(self, _: Integration) -> Site:
         raise HoldIntegration("key_mismatch", "the token was sealed with another MATRICULA_KEY")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import (
+    BudgetSpent,
     HoldIntegration,
     LmsThrottled,
     LmsUnavailable,
@@ -16,7 +17,7 @@ from domain.errors import (
     TransientFailure,
     UnknownOutcome,
 )
-from domain.recovery import Decision, Give, Hold, RecoveryPolicy, Retry, backoff, decide
+from domain.recovery import Decision, Give, Hold, RecoveryPolicy, Retry, after_stop, backoff, decide
 
 POLICY = RecoveryPolicy()
 DICE = st.floats(0, 1)
@@ -107,6 +108,19 @@ def test_what_time_cannot_heal_is_not_retried(attempt: int, hours: float, dice: 
 def test_everything_else_is_a_bug_and_is_parked_without_its_text(bug: BaseException) -> None:
     """I10: the text of a bug may hold anything."""
     assert decision(bug) == Give("bug", type(bug).__name__)
+
+
+def test_work_without_calls_to_pay_with_waits_until_there_are_some() -> None:
+    """D27."""
+    spent = BudgetSpent("calls_spent", "sweep", timedelta(minutes=40))
+
+    assert after_stop(spent) == timedelta(minutes=40)
+
+
+@pytest.mark.parametrize("family", [LmsThrottled, LmsUnavailable])
+def test_other_stops_leave_the_work_due(family: type[TransientFailure]) -> None:
+    """I2: the site as a whole rests, and says until when."""
+    assert after_stop(family("away", retry_after=timedelta(minutes=40))) == timedelta(0)
 
 
 @pytest.mark.parametrize("family", [*TRANSIENT, HoldIntegration, NeedsAttention])

@@ -32,6 +32,18 @@ def trouble(code: str, detail: str = "") -> Trouble:
     return Trouble(code, detail, 1, NOW)
 
 
+@pytest.mark.parametrize("account", [NEW, replace(NEW, due_at=LATER)], ids=["due", "put off"])
+def test_who_waits_for_calls_is_told_until_when(account: AccountFacts) -> None:
+    """D27: and whoever is settled hears nothing of it."""
+    spent = replace(ACME, calls_at=LATER)
+    waiting = "calls of this hour are used up; its turn comes after 2026-06-01 14:00Z"
+
+    assert explain_account(NOOR, spent, account, NOW).verdict.endswith(waiting)
+    assert explain_account(NOOR, spent, SETTLED, NOW).verdict == "The account is as HR wants it."
+    due = replace(ENROLLED, state="due", due_at=NOW)
+    assert explain_placement(NOOR, spent, SETTLED, due, NOW).verdict.endswith(waiting)
+
+
 @pytest.mark.parametrize(
     ("account", "verdict"),
     [

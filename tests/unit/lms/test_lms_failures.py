@@ -23,6 +23,7 @@ from lms.failures import (
     MOST_WAIT,
     WRITES,
     retry_after,
+    told_time,
     transport_failure,
 )
 from lms.moodle_failures import exception_failure, failure_of, read_answer
@@ -74,6 +75,11 @@ def test_a_date_is_compared_with_the_answers_own_date() -> None:
         "Date": format_datetime(site, usegmt=True),
     }
     assert retry_after(headers) == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "noon"}])
+def test_a_site_that_does_not_tell_the_time_tells_none(headers: dict[str, str]) -> None:
+    assert told_time(headers) is None
 
 
 def test_a_date_without_the_answers_own_date_says_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from domain.errors import HoldIntegration, LmsUnavailable, NeedsAttention, ProvisioningError, UnknownOutcome
-from domain.lms import Done, Failed, LmsEnrolment, Membership, NewUser, Outcome, Pair, UserChange, UserFields
+from domain.lms import Allowance, Done, Failed, LmsEnrolment, Membership, NewUser, Outcome, Pair, UserChange, UserFields
 from lms.talentlms import AT_ONCE, PAGE_SIZE
 from lms.talentlms_fields import Days
 from lms.talentlms_records import is_strong, random_password
@@ -49,6 +50,34 @@ def enrolment(**chosen: Any) -> LmsEnrolment:
 
 def by_path_only(target: str, _form: dict[str, str]) -> Any:
     return NO_USER if "?" not in target else user()
+
+
+def test_what_is_left_comes_with_the_time_at_the_portal() -> None:
+    """8.22, T2: its clock may be wrong, and then only the distance counts."""
+    told = {"limit": "2000", "remaining": 1900, "reset": "1772456400", "formatted_reset": ""}
+    portal = Portal(ratelimit=httpx.Response(200, json=told, headers={"Date": "Mon, 02 Mar 2026 12:00:00 GMT"}))
+
+    allowance = portal.gateway.allowance()
+
+    assert allowance == Allowance(2000, 1900, NOON + timedelta(hours=1))
+    assert allowance.told_at == NOON
+
+
+def test_a_portal_may_keep_the_time_to_itself() -> None:
+    portal = Portal(ratelimit={"limit": "2000", "remaining": 1900, "reset": "1772456400", "formatted_reset": ""})
+    assert portal.gateway.allowance().told_at is None
+
+
+def test_calls_that_are_under_way_together_are_made_for_what_their_caller_makes_them_for() -> None:
+    """D27: the budget is asked in the pool's threads, and still knows whether it is a leaver or a sweep."""
+    purpose: ContextVar[str] = ContextVar("purpose", default="nothing")
+    heard: list[str] = []
+    portal = Portal(users=NO_USER, at_once=4, budget=lambda: heard.append(purpose.get()))
+
+    purpose.set("a leaver")
+    portal.gateway.find_users("username", [f"user{n}" for n in range(8)])
+
+    assert heard == ["a leaver"] * 8
 
 
 # Looking people up

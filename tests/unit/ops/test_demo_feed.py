@@ -23,7 +23,7 @@ CONFIRMED = "hr.course_enrolment.confirmed.v1"
 TWINS = [["jorg", "strauss"], ["jose", "nunez"], ["sara", "janssen"]]
 
 
-HARBOUR, DOCKSIDE = (place.rules for place in PLACES)
+HARBOUR, DOCKSIDE, QUAYSIDE = (place.rules for place in PLACES)
 
 
 @cache
@@ -35,7 +35,7 @@ def feed() -> Expected:
 @cache
 def academy(*, afterwards: bool = False) -> Expected:
     """What it asks of the academy, which takes two payrolls, and in the end one."""
-    return load(generate.FEED, DOCKSIDE, generate.AFTERWARDS if afterwards else None)
+    return load(generate.FEED, DOCKSIDE, *([generate.AFTERWARDS] if afterwards else []))
 
 
 @cache
@@ -62,6 +62,7 @@ def write(folder: Path, *lines: dict[str, Any]) -> Path:
 
 def test_the_committed_files_are_what_the_generator_writes() -> None:
     assert generate.FEED.read_bytes() == generate.feed()
+    assert generate.BEFORE.read_bytes() == generate.before()
     assert generate.AFTERWARDS.read_bytes() == generate.afterwards()
     assert generate.COURSES.read_bytes() == generate.courses()
     assert generate.BY_HAND.read_bytes() == generate.by_hand()
@@ -268,7 +269,7 @@ def test_no_two_accounts_expect_one_address() -> None:
 
 
 def test_only_example_domains_appear_anywhere() -> None:
-    files = (generate.FEED, generate.AFTERWARDS, generate.COURSES, generate.BY_HAND)
+    files = (generate.FEED, generate.BEFORE, generate.AFTERWARDS, generate.COURSES, generate.BY_HAND)
     text = "".join(file.read_bytes().decode("utf-8", "replace") for file in files)
 
     assert set(re.findall(r"@([^\"]*)", text)) == {"example.org", "example.com"}
@@ -281,6 +282,16 @@ def test_names_stay_within_what_moodle_takes() -> None:
     assert max(len(account.first_name) for account in feed().accounts.values()) == 100
     assert max(len(account.last_name) for account in feed().accounts.values()) == 100
     assert max(len(account.email) for account in feed().accounts.values() if account.email) <= 100
+
+
+def test_the_portal_has_one_payroll_and_refuses_whose_name_it_cannot_hold() -> None:
+    """R16."""
+    portal = load(generate.FEED, QUAYSIDE, generate.BEFORE, generate.AFTERWARDS)
+    there = [account for account in portal.accounts.values() if account.state is State.ACTIVE]
+
+    assert len(there) == 73
+    assert max(len(account.last_name) for account in there) <= 50
+    assert Counter(portal.failing_people.values()) == {"no e-mail": 2, "a name too long": 1}
 
 
 def test_an_infix_stands_once_before_the_surname() -> None:

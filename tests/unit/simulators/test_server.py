@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_a_connection_may_break_without_an_answer(
     with pytest.raises(error, match=words):
         post(client)
     assert post(client).status_code == 200
+
+
+def test_an_answer_tells_the_time_at_the_site(client: httpx.Client, site: MoodleSite) -> None:
+    """T2: as web servers do, unless a fault makes it another one."""
+    told = parsedate_to_datetime(post(client).headers["Date"]).timestamp()
+    assert abs(told - site.clock()) < 60
+    site.faults.add(Fault(status=503, headers={"Date": "Mon, 02 Mar 2026 12:00:00 GMT"}, times=1))
+    assert post(client).headers["Date"] == "Mon, 02 Mar 2026 12:00:00 GMT"
 
 
 def test_an_answer_may_stop_half_way(client: httpx.Client, site: MoodleSite) -> None:

@@ -15,17 +15,22 @@ class NotSent(Exception):
     """The mail did not go out; the text says why, without addresses or passwords."""
 
 
-def send(settings: Settings, *, to: tuple[str, ...], subject: str, text: str) -> None:
+def send(settings: Settings, *, to: tuple[str, ...], subject: str, text: str, message_id: str = "") -> None:
     """
     The mail server has taken the mail for everybody named.
 
     With smtp:// the connection is encrypted when the server offers it, and must be when a password is sent.
+
+    Args:
+        message_id: The same for the same mail, so that one that is sent again is known as such.
 
     Raises:
         NotSent: The server is away, refuses, or takes it for some of them only.
     """
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = settings.mail_from, ", ".join(to), subject
+    if message_id:
+        message["Message-ID"] = f"<{message_id}>"
     message.set_content(text)
     try:
         with _connected(settings.smtp_url) as server:
