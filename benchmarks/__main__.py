@@ -16,6 +16,7 @@ from runtime.logs import configure_logs
 BENCHMARKS = (
     *("publish", "ingest", "overhead", "burst", "sweep", "poll", "drift"),
     *("talent_calls", "talent_poll", "portal", "memory"),
+    *("seeded", "replay"),
 )
 
 console = Console(highlight=False)

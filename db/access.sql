@@ -88,11 +88,11 @@ grant execute on function token_holder to matricula_console;
 grant select, insert, update on inbox to matricula_ingest;
 -- What arrives and is wrong becomes a failure in its group, of which people are told. Whose it is takes a key, no more.
 grant select, insert, update on failure, failure_group, notice to matricula_ingest;
-grant insert on failure_touch to matricula_ingest;
+grant insert on failure_touch, tally to matricula_ingest;
 grant select (account_id, employee_key) on account to matricula_ingest;
 grant select (placement_id, account_id) on placement to matricula_ingest;
 grant select (integration_id, tenant, state, hold_code) on integration to matricula_ingest;
-grant delete on failure_touch to matricula_worker;
+grant delete on failure_touch, tally to matricula_worker;
 
 revoke all on operator, api_token, idempotent from matricula_worker;
 revoke update on audit, audit_chain, result_event from matricula_worker, matricula_console;
