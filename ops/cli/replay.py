@@ -71,7 +71,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show what trying failures again would come to, with each field before and after. Writes nothing."""
-    with told(), opened("replays:replay:read") as (settings, pool):
+    with told(), opened(replays.CREATE) as (settings, pool):
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
     _tell(seen, chosen, share, tenant, as_json=as_json)
