@@ -259,12 +259,31 @@ async def chunks(body: bytes) -> Any:
         ("/people?email_sha256=x", "query.email_sha256"),
         ("/people?key=a&lms_user_id=b", "query"),
         ("/integrations/0", "path.integration_id"),
+        ("/people?key=%00", "query"),
+        ("/people/E%00", "path"),
     ],
 )
 def test_what_cannot_be_is_named_by_its_field(api: Api, path: str, field: str) -> None:
     answer = api.as_("admin").send("GET", path)
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"reason": "a\\u0000"}', "unusable_text"),
+        (b'{"reason": "\\ud800"}', "unusable_text"),
+        (b'{"reason": "a", "reason": "b"}', "duplicate_key"),
+        (b"{", "not_json"),
+        (b"\xff", "not_utf8"),
+        (b'{"reason": ' + b"[" * 100 + b"]" * 100 + b"}", "too_deep"),
+    ],
+)
+def test_a_body_is_read_strictly(api: Api, body: bytes, code: str) -> None:
+    """S12: as HR's events are; what cannot be stored does not get as far as the store."""
+    answer = api.as_("admin").send("POST", "/integrations/1/pause", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
 def test_what_was_sent_is_not_sent_back(api: Api) -> None:

@@ -10,7 +10,7 @@ from db.failure_views import CountLine, FailureLine, Filter, GroupLine, GroupSta
 from db.notices import NoticeLine, notices
 from db.pool import transaction
 from ops import failures
-from ops.api.declaring import Done, DryRun, Id, act, router, view
+from ops.api.declaring import Done, DryRun, Id, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, reach, slice_of
 from ops.commands import command
@@ -37,8 +37,8 @@ class Noting(Why):
 class Choosing(Why):
     """Single failures, or all of a group."""
 
-    ids: list[int] = Field([], max_length=10_000)
-    group: int | None = None
+    ids: list[Number] = Field([], max_length=10_000)
+    group: Number | None = None
 
 
 class Changed(Done):

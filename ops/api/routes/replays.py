@@ -11,7 +11,7 @@ from db.replay_views import ItemLine, ReplayRow, Report, replay_rows
 from db.replays import Selection
 from domain.replays import Mode
 from ops import replay_acts, replays
-from ops.api.declaring import Done, Id, act, router, view
+from ops.api.declaring import Done, Id, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, reach, slice_of
 from ops.commands import command
@@ -20,8 +20,6 @@ from ops.operators import Operator
 READ = "replays:replay:read"
 
 routes = router("replays")
-
-Number = Annotated[int, Field(ge=1, lt=2**62)]
 
 
 class Choice(BaseModel):
