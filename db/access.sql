@@ -79,7 +79,7 @@ end
 $$;
 
 grant delete on integration_check, operation_hold to matricula_worker, matricula_console;
-grant delete on idempotent to matricula_console;
+grant delete on idempotent, failure_touch to matricula_console;
 grant usage on sequence lease_token to matricula_worker;
 
 revoke execute on function token_holder from public;

@@ -15,7 +15,7 @@ from ops import people
 from ops.actions import NotFound
 from ops.api.declaring import Key, act, router, view
 from ops.api.guard import By
-from ops.api.paging import Cursor, Limit, Page, page, read, slice_of
+from ops.api.paging import Cursor, Limit, Page, page, reach, read, slice_of
 from ops.api.problems import Trouble
 from ops.planning import Selection, plan
 
@@ -95,10 +95,9 @@ def people_why(
 @view(routes, "/people/{key}/timeline", READ)
 def people_timeline(caller: By, key: Key, limit: Limit = 50, cursor: Cursor = None) -> Page[TimelineLine]:
     """What HR told about a person and what was done for them, the newest first."""
-    (start,) = read(cursor, int) or (0,)
     with transaction(caller.pool) as db:
         views = PeopleViews(db)
-        lines = views.timeline(people.subject_of(views, key, caller.tenant), min(start + limit + 1, 10_000))
+        lines = views.timeline(people.subject_of(views, key, caller.tenant), reach(limit, cursor))
     return slice_of(lines[::-1], limit, cursor)
 
 
