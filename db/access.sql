@@ -64,6 +64,20 @@ begin
 end
 $$;
 
+-- A view shows what its reader may see, not what its owner may.
+do $$
+declare
+    one record;
+begin
+    for one in
+        select relname as name from pg_class where relkind = 'v' and relnamespace = current_schema()::regnamespace
+    loop
+        execute format('alter view %I set (security_invoker = true)', one.name);
+        execute format('grant select on %I to matricula_worker, matricula_console', one.name);
+    end loop;
+end
+$$;
+
 grant delete on integration_check, operation_hold to matricula_worker, matricula_console;
 grant delete on idempotent, failure_touch to matricula_console;
 grant usage on sequence lease_token to matricula_worker;
@@ -74,11 +88,11 @@ grant execute on function token_holder to matricula_console;
 grant select, insert, update on inbox to matricula_ingest;
 -- What arrives and is wrong becomes a failure in its group, of which people are told. Whose it is takes a key, no more.
 grant select, insert, update on failure, failure_group, notice to matricula_ingest;
-grant insert on failure_touch to matricula_ingest;
+grant insert on failure_touch, tally to matricula_ingest;
 grant select (account_id, employee_key) on account to matricula_ingest;
 grant select (placement_id, account_id) on placement to matricula_ingest;
 grant select (integration_id, tenant, state, hold_code) on integration to matricula_ingest;
-grant delete on failure_touch to matricula_worker;
+grant delete on failure_touch, tally to matricula_worker;
 
 revoke all on operator, api_token, idempotent from matricula_worker;
 revoke update on audit, audit_chain, result_event from matricula_worker, matricula_console;

@@ -15,7 +15,7 @@ SQL = statements("console_views")
 
 @dataclass(frozen=True, slots=True)
 class FailureCount:
-    """Open failures of one cause."""
+    """Open failures of one code. `groups` holds their causes, the largest first."""
 
     code: str
     integration: str | None
@@ -24,6 +24,7 @@ class FailureCount:
     first_at: datetime
     last_at: datetime
     detail: str
+    groups: list[int]
 
 
 @dataclass(frozen=True, slots=True)

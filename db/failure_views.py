@@ -45,6 +45,7 @@ class GroupLine:
     note: str
     failures: int
     people: int
+    open_since: datetime | None
     first_at: datetime
     last_at: datetime
     last_hour: int

@@ -70,6 +70,16 @@ class Available:
     courses: list[AvailableCourse]
 
 
+@dataclass(frozen=True, slots=True)
+class PersonSnapshot:
+    """HR's last word on a person, and when it was said."""
+
+    data: dict[str, Any]
+    sequence: str | None
+    occurred_at: datetime
+    erased: bool
+
+
 MASK = "•••"
 
 
@@ -123,6 +133,10 @@ class PeopleViews(Store):
             (Subject(*row) for row in self._rows("whose", key=key, tenant=tenant)),
             key=lambda subject: (subject.tenant, subject.enrolment_key or ""),
         )
+
+    def snapshot(self, subject: Subject) -> PersonSnapshot | None:
+        rows = self._rows("snapshot", tenant=subject.tenant, employee_key=subject.employee_key)
+        return PersonSnapshot(*rows[0]) if rows else None
 
     def explain(self, subject: Subject, integration: str | None) -> list[Explanation]:
         """Why it is so, in every integration of the tenant or in one."""

@@ -566,6 +566,7 @@ create table failure_group (                         -- failures of one cause; t
     note            text not null default '',
     failures        integer not null default 0,      -- open ones, as last counted
     people          integer not null default 0,      -- whom those concern
+    open_since      timestamptz,                     -- since the oldest of the open ones
     first_at        timestamptz not null default now(),
     last_at         timestamptz not null default now(),
     last_replay     bigint,
@@ -836,3 +837,79 @@ begin
 end
 $$;
 create trigger audit_append before insert on audit for each row execute function audit_append();
+
+-- What people look at is counted as it is written, because counting a million rows takes a second. Lines are only ever
+-- added here, by whatever statement changes a row, so that nobody waits for anybody; now and then they are summed up.
+create table tally (
+    what            text not null,                   -- the table
+    tenant          text,
+    integration_id  bigint,
+    label           text not null,                   -- a state with its code, or something that is true of a row
+    n               bigint not null
+);
+
+create function count_inbox() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into tally select 'inbox', tenant, null, class || ' ' || state, count(*) from new_rows group by 2, 4;
+    else
+        insert into tally
+        select 'inbox', tenant, null, label, sum(n) from (
+            select tenant, class || ' ' || state, 1 from new_rows union all
+            select tenant, class || ' ' || state, -1 from old_rows union all
+            select tenant, 'duplicates', duplicates from new_rows union all
+            select tenant, 'duplicates', -duplicates from old_rows
+        ) as changes (tenant, label, n) group by tenant, label having sum(n) <> 0;
+    end if;
+    return null;
+end $$;
+create trigger inbox_counted after insert on inbox
+    referencing new table as new_rows for each statement execute function count_inbox();
+create trigger inbox_counted_anew after update on inbox
+    referencing new table as new_rows old table as old_rows for each statement execute function count_inbox();
+
+create function count_account() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into tally
+        select 'account', tenant, integration_id, label, sum(n)
+        from new_rows cross join lateral (values (state || ' ' || coalesce(code, ''), 1),
+                                                 ('linked', (lms_user_id is not null)::int)) as l (label, n)
+        group by 2, 3, 4 having sum(n) <> 0;
+    else
+        insert into tally
+        select 'account', tenant, integration_id, label, sum(n * sign)
+        from (select *, 1 as sign from new_rows union all select *, -1 from old_rows) as changes
+        cross join lateral (values (state || ' ' || coalesce(code, ''), 1),
+                                   ('linked', (lms_user_id is not null)::int)) as l (label, n)
+        group by 2, 3, 4 having sum(n * sign) <> 0;
+    end if;
+    return null;
+end $$;
+create trigger account_counted after insert on account
+    referencing new table as new_rows for each statement execute function count_account();
+create trigger account_counted_anew after update on account
+    referencing new table as new_rows old table as old_rows for each statement execute function count_account();
+
+create function count_placement() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into tally
+        select 'placement', tenant, integration_id, label, sum(n)
+        from new_rows cross join lateral (values (state || ' ' || coalesce(code, ''), 1), ('completed', completed::int),
+                                                 ('provisioned', (provisioned_at is not null)::int)) as l (label, n)
+        group by 2, 3, 4 having sum(n) <> 0;
+    else
+        insert into tally
+        select 'placement', tenant, integration_id, label, sum(n * sign)
+        from (select *, 1 as sign from new_rows union all select *, -1 from old_rows) as changes
+        cross join lateral (values (state || ' ' || coalesce(code, ''), 1), ('completed', completed::int),
+                                   ('provisioned', (provisioned_at is not null)::int)) as l (label, n)
+        group by 2, 3, 4 having sum(n * sign) <> 0;
+    end if;
+    return null;
+end $$;
+create trigger placement_counted after insert on placement
+    referencing new table as new_rows for each statement execute function count_placement();
+create trigger placement_counted_anew after update on placement
+    referencing new table as new_rows old table as old_rows for each statement execute function count_placement();

@@ -38,6 +38,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "people:plan:preview": _PEOPLE,
     # Work at hand.
     "people:person:sync": _PEOPLE,
+    "people:person:override": _RUNNING,
     "people:link:set": _RUNNING,
     "people:link:unset": _RUNNING,
     "enrolments:export:set": _RUNNING,
@@ -96,6 +97,7 @@ EVERYTHING = frozenset(PERMISSIONS)
 
 NEEDS_REASON = frozenset(
     {
+        "people:person:override",
         "people:link:set",
         "people:link:unset",
         "enrolments:enrolment:reprovision",

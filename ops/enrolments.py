@@ -1,10 +1,8 @@
 """Enrolments: look, set when they are exported, and have one provisioned anew."""
 
-import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from db.accounts import Entry, WorkStore
@@ -16,9 +14,9 @@ from db.pool import Pool, transaction
 from domain.why import Explanation
 from ops.actions import NotFound, Refused
 from ops.operators import Operator, audited, audited_items, deed
-from producers.publisher import Outcome, OutgoingEvent, Publisher
+from ops.own_events import own_event, publish
+from producers.publisher import OutgoingEvent
 from runtime.settings import Settings
-from runtime.topology import EVENTS
 
 SET_EXPORT = "enrolments:export:set"
 REPROVISION = "enrolments:enrolment:reprovision"
@@ -109,7 +107,7 @@ def set_export(
     wanted = {key: export.of(dict(snapshot.data)) for key, snapshot in held.items()}
     changed = [key for key in held if wanted[key] != held[key].data]
     if changed and not by.dry_run:
-        lost = _publish(settings, [_event(tenant, held[key], wanted[key], by.name) for key in changed])
+        lost = publish(settings, [_event(tenant, held[key], wanted[key], by.name) for key in changed])
         with transaction(pool) as db:
             after = {"sent": len(changed), "box": export.box, "day": export.day, "at_once": export.at_once}
             outcome = "not all sent" if lost else "done"
@@ -123,28 +121,8 @@ def set_export(
 def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: str) -> OutgoingEvent:
     if held.sequence is not None:
         raise Refused(f"HR orders its words on {data['enrolment_key']} by sequence: change it in HR")
-    event_id = str(uuid.uuid4())
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": f"/matricula/{tenant}/{by}",
-        "type": CHANGED,
-        "subject": data["enrolment_key"],
-        # After HR's last word, whatever HR's clock says.
-        "time": max(datetime.now(UTC), held.occurred_at + timedelta(microseconds=1)).isoformat(),
-        "tenant": tenant,
-        "data": data,
-    }
-    return OutgoingEvent(EVENTS, CHANGED, event_id, json.dumps(event, ensure_ascii=False).encode())
-
-
-def _publish(settings: Settings, events: Sequence[OutgoingEvent]) -> str:
-    """What the broker did not take, and why; empty when it took everything."""
-    with Publisher(settings.amqp_url) as publisher:
-        receipts = list(publisher.publish_all(events))
-        lost = [receipt for receipt in receipts if receipt.outcome is not Outcome.CONFIRMED]
-        why = publisher.problem or "the broker did not take them"
-    return f"{len(lost)} of {len(receipts)} changes were not sent: {why}" if lost else ""
+    source = f"/matricula/{tenant}/{by}"
+    return own_event(CHANGED, source, tenant, data["enrolment_key"], data, after=held.occurred_at)
 
 
 def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: Operator) -> str:

@@ -8,16 +8,17 @@ from db.audit import Item
 from db.failure_acts import FailureActs, Regrouping, Touched
 from db.failure_groups import count_groups
 from db.failure_views import MOST, CountLine, FailureLine, FailureViews, Filter, GroupLine, HistoryLine, Pivot
-from db.pool import Db, Pool, rehearsal, transaction
+from db.pool import Db, Pool, transaction
 from domain.failure_catalogue import Failure, describe
 from domain.fingerprints import VERSIONS, Cause, Fingerprint
 from domain.replays import REPLAYABLE
 from ops.actions import NotFound, Refused
-from ops.operators import Operator, audited, audited_items
+from ops.operators import Operator, audited, audited_items, deed
 
 KEPT = timedelta(days=30)
 """How long a dismissed failure can be restored."""
 SAMPLES = 20
+REGROUP = "ops:installation:regroup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def _change(
 ) -> GroupLine:
     permission = f"failures:group:{action}"
     by.check(permission, tenant)
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         before = find_group(db, tenant, group_id)
         acts = FailureActs(db, tenant)
         if not act(acts, before):
@@ -181,25 +182,21 @@ def _told(group: GroupLine) -> dict[str, object]:
     return {"state": group.state, "until": group.snoozed_until, "assigned_to": group.assigned_to}
 
 
-def dismiss(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator, *, dry_run: bool = False) -> Done:
+def dismiss(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator) -> Done:
     """
     Nothing needs to be done about these; they are never tried again unless somebody restores them in time.
 
     Raises:
         NotFound: None of them is open.
-        Refused: The reason is empty.
-        Forbidden: As every act here.
     """
-    if not by.reason.strip():
-        raise Refused("dismissing needs a reason")
 
     def act(acts: FailureActs) -> Touched:
         return acts.dismiss(ids=chosen.ids, groups=chosen.groups, who=by.name, reason=by.reason, kept=KEPT)
 
-    return _each(pool, tenant, chosen, by, "dismiss", act, dry_run=dry_run)
+    return _each(pool, tenant, chosen, by, "dismiss", act)
 
 
-def restore(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator, *, dry_run: bool = False) -> Done:
+def restore(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator) -> Done:
     """
     These need somebody after all.
 
@@ -210,7 +207,7 @@ def restore(pool: Pool, tenant: str | None, chosen: Chosen, by: Operator, *, dry
     def act(acts: FailureActs) -> Touched:
         return acts.restore(ids=chosen.ids, groups=chosen.groups)
 
-    return _each(pool, tenant, chosen, by, "restore", act, dry_run=dry_run)
+    return _each(pool, tenant, chosen, by, "restore", act)
 
 
 def _each(
@@ -220,14 +217,12 @@ def _each(
     by: Operator,
     action: str,
     act: Callable[[FailureActs], Touched],
-    *,
-    dry_run: bool,
 ) -> Done:
     if not (chosen.ids or chosen.groups):
         raise Refused("say which failures: by number, or a group")
     permission, done = f"failures:group:{action}", {"dismiss": "dismissed", "restore": "restored"}[action]
     by.check(permission, tenant)
-    with rehearsal(pool) if dry_run else transaction(pool) as db:
+    with deed(pool, by) as db:
         acts = FailureActs(db, tenant)
         touched = act(acts)
         left = _left(db, tenant, chosen, touched)
@@ -235,7 +230,6 @@ def _each(
             why = "; ".join(f"{number}: {reason}" for number, reason in left.items())
             raise NotFound(f"nothing could be {done}{': ' + why if why else ''}")
         acts.remember(touched.values(), done, who=by.name, reason=by.reason, failures=len(touched))
-        count_groups(db)
         for owner, failures in _by_tenant(db, touched).items():
             target = f"group/{touched[failures[0]]}" if len(set(touched.values())) == 1 else "group/several"
             operation = audited(db, by, permission, target, tenant=owner, after={"failures": len(failures)})
@@ -283,6 +277,7 @@ def regroup(
     Raises:
         NotFound: There is no such version.
     """
+    by.check(REGROUP, None)
     if new not in versions:
         raise NotFound(f"this release groups by {', '.join(versions)}")
     if old == new:

@@ -6,7 +6,7 @@ from db.pool import Db, Pool, transaction
 from db.replay_views import ItemLine, ReplayRow, Report, replay_items, replay_report, replay_row
 from db.replays import ActStore, ChoosingStore
 from ops.actions import NotFound, Refused
-from ops.operators import Operator, audited
+from ops.operators import Operator, audited, deed
 
 
 def find(db: Db, tenant: str | None, replay_id: int) -> ReplayRow:
@@ -98,7 +98,7 @@ def _act(
     """Do it if the replay is as it has to be, and say how it stands."""
     permission = f"replays:replay:{action}"
     by.check(permission, tenant)
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         before = find(db, tenant, replay_id)
         if not act(db, before):
             raise Refused(f"replay {replay_id} is {before.state}; {needed}")

@@ -25,7 +25,7 @@ from domain.replays import (
     takes,
 )
 from ops.actions import NotFound, Refused
-from ops.operators import Operator, audited
+from ops.operators import Operator, audited, deed
 from ops.previews import Foreseen, Sample, foresee_messages, foresee_work
 from ops.replay_acts import find
 from runtime.crashpoints import crashpoint
@@ -157,7 +157,7 @@ def create(
     _check(chosen, by, seen)
     foreseen = _foreseen(pool, settings, chosen, mode)
     shown = _preview(chosen, foreseen, mode, share)
-    with transaction(pool) as db:
+    with deed(pool, by) as db:
         store = ChoosingStore(db, tenant)
         store.lock()
         same = store.same(chosen.digest)

@@ -15,10 +15,17 @@ select integration_id, state, coalesce(code, ''), count(*), count(*) filter (whe
 from placement where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2, 3;
 
 -- name: failures
--- What needs a person, by cause.
-select f.code, i.name, f.subject_kind, count(*), min(f.first_at), max(f.last_at), min(f.detail)
-from failure f left join integration i using (integration_id)
-where f.resolved_at is null and (%(tenant)s::text is null or f.tenant = %(tenant)s)
+-- What needs a person, by cause: groups as last counted, or counted now where something has changed since.
+select g.code, i.name, g.subject_kind, sum(coalesce(live.failures, g.failures))::bigint,
+       min(coalesce(live.open_since, g.open_since)), max(g.last_at), min(g.detail),
+       array_agg(g.group_id order by g.failures desc, g.group_id)
+from failure_group g
+left join integration i using (integration_id)
+left join lateral (
+    select count(*)::int as failures, min(f.first_at) as open_since
+    from failure f where f.group_id = g.group_id and f.resolved_at is null
+) live on exists (select from failure_touch t where t.group_id = g.group_id)
+where coalesce(live.failures, g.failures) > 0 and (%(tenant)s::text is null or g.tenant = %(tenant)s)
 group by 1, 2, 3 order by 4 desc, 1;
 
 -- name: lms_call_counts

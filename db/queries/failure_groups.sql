@@ -59,10 +59,10 @@ with touched as (
 ), sums as (
     select group_id, sum(opened)::int as opened from touched group by group_id
 ), counted as (
-    select s.group_id, s.opened, c.failures, c.people, c.last_at
+    select s.group_id, s.opened, c.failures, c.people, c.open_since, c.last_at
     from sums s
     cross join lateral (select count(*)::int as failures, count(distinct f.employee_key)::int as people,
-                               max(f.last_at) as last_at
+                               min(f.first_at) as open_since, max(f.last_at) as last_at
                         from failure f where f.group_id = s.group_id and f.resolved_at is null) c
 ), hours as (
     insert into failure_group_hour as h (group_id, hour, opened)
@@ -70,7 +70,7 @@ with touched as (
     on conflict (group_id, hour) do update set opened = h.opened + excluded.opened
 ), changed as (
     update failure_group g
-    set failures = c.failures, people = c.people, last_at = greatest(g.last_at, c.last_at),
+    set failures = c.failures, people = c.people, open_since = c.open_since, last_at = greatest(g.last_at, c.last_at),
         snoozed_until = case when c.failures > 0 then g.snoozed_until end,
         state = case when g.state = 'retrying' then 'retrying' when c.failures = 0 then 'resolved'
                      when g.state = 'resolved' then 'regressed' else g.state end

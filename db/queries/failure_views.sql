@@ -3,13 +3,14 @@
 select g.group_id, g.tenant, i.name as integration, g.code, g.subject_kind as kind, g.detail, g.fingerprint, g.parts,
        case when g.state = 'snoozed' and g.snoozed_until <= now() then 'new' else g.state end as state,
        g.snoozed_until, g.assigned_to, g.note, coalesce(live.failures, g.failures) as failures,
-       coalesce(live.people, g.people) as people, g.first_at, g.last_at,
+       coalesce(live.people, g.people) as people, coalesce(live.open_since, g.open_since) as open_since, g.first_at,
+       g.last_at,
        coalesce(trend.hour, 0) as last_hour, coalesce(trend.day, 0) as last_day, coalesce(trend.before, 0) as day_before,
        g.last_replay, g.regrouped_into
 from failure_group g
 left join integration i using (integration_id)
 left join lateral (
-    select count(*)::int as failures, count(distinct f.employee_key)::int as people
+    select count(*)::int as failures, count(distinct f.employee_key)::int as people, min(f.first_at) as open_since
     from failure f where f.group_id = g.group_id and f.resolved_at is null
 ) live on exists (select from failure_touch t where t.group_id = g.group_id)
 left join lateral (

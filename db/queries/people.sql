@@ -17,6 +17,10 @@ where subject = %(key)s and state in ('failed', 'set_aside') and type like 'hr.e
 -- What HR has told of one person.
 select data ->> 'status', erased, payroll from person where tenant = %(tenant)s and employee_key = %(employee_key)s;
 
+-- name: snapshot
+-- HR's last word on one person, as an event carries it, and when it was said.
+select data, sequence, occurred_at, erased from person where tenant = %(tenant)s and employee_key = %(employee_key)s;
+
 -- name: bad_events
 -- Events about these subjects that could not be applied and are the last word on them.
 select f.code, f.detail, f.times, f.last_at
@@ -100,7 +104,8 @@ select at, kind, integration, enrolment_key, data from (
     select m.received_at, 0, m.inbox_id, m.type, null,
            case when m.subject <> %(employee_key)s then m.subject end,
            jsonb_strip_nulls(jsonb_build_object('event', m.event_id, 'state', m.state, 'code', m.code,
-                                                'duplicates', nullif(m.duplicates, 0)))
+                                                'duplicates', nullif(m.duplicates, 0),
+                                                'by_hand', case when m.source like '/matricula/%%' then m.source end))
     from inbox m where m.tenant = %(tenant)s and m.subject = any(%(subjects)s)
     order by 1 desc, 2 desc, 3 desc limit %(most)s
 ) newest order by at, rank, n;

@@ -9,10 +9,12 @@ from db.failure_views import CountLine, Filter, GroupLine, GroupState, Pivot
 from domain.failure_catalogue import describe
 from ops import failures
 from ops.cli.output import Exit, fail, out, printable, show_json, show_table, told
-from ops.cli.session import acting, opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from ops.failures import Chosen, Done, Shown
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+READ = "failures:group:read"
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
@@ -21,7 +23,6 @@ Code = Annotated[str | None, typer.Option(help="Only failures of this code.")]
 Number = Annotated[int, typer.Argument(help="The group's number, as `failures groups` shows it.")]
 Ids = Annotated[list[int] | None, typer.Argument(help="Numbers of failures, as `failures list` shows them.")]
 Group = Annotated[int | None, typer.Option(help="All of this group.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the group's history and in the audit.")]
 Most = Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many.")]
 
 
@@ -37,7 +38,7 @@ def groups(
     as_json: Json = False,
 ) -> None:
     """List failures by cause, the largest group first. What is tried again by itself is not among them."""
-    with told(), opened("failures:group:read") as (_, pool):
+    with told(), opened(READ) as (_, pool):
         if by is not None:
             _show_counts(failures.counts(pool, tenant, by, most), as_json=as_json)
             return
@@ -110,7 +111,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List single failures, the last first."""
-    with told(), opened("failures:group:read") as (_, pool):
+    with told(), opened(READ) as (_, pool):
         chosen = Filter(integration, code, None, person)
         found = failures.lines(pool, tenant, chosen, group_id=group, dismissed=dismissed, most=most)
     if as_json:
@@ -141,7 +142,7 @@ def list_(
 @app.command()
 def show(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show one group: what happened, what to do, why these are together, and what was done so far."""
-    with told(), opened("failures:group:read") as (_, pool):
+    with told(), opened(READ) as (_, pool):
         shown = failures.show(pool, tenant, number)
     if as_json:
         show_json(shown)
@@ -191,17 +192,17 @@ def _show(shown: Shown) -> None:
 
 @app.command()
 def dismiss(
-    reason: Reason,
     ids: Ids = None,
     group: Group = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ones.")] = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Say that nothing needs to be done about failures; they are never tried again with their group."""
     chosen = _chosen(ids, group)
-    with told(), acting(reason) as (_, pool, by):
-        done = failures.dismiss(pool, by.tenant or tenant, chosen, by, dry_run=dry_run)
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
+        done = failures.dismiss(pool, by.tenant or tenant, chosen, by)
     _tell("would be dismissed" if dry_run else "dismissed", done, as_json=as_json)
 
 
@@ -210,14 +211,14 @@ def restore(
     ids: Ids = None,
     group: Group = None,
     reason: Reason = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which ones.")] = False,
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Take a dismissal back, as long as that can be done."""
     chosen = _chosen(ids, group)
-    with told(), acting(reason) as (_, pool, by):
-        done = failures.restore(pool, by.tenant or tenant, chosen, by, dry_run=dry_run)
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
+        done = failures.restore(pool, by.tenant or tenant, chosen, by)
     _tell("would be restored" if dry_run else "restored", done, as_json=as_json)
 
 
@@ -239,9 +240,11 @@ def _tell(what: str, done: Done, *, as_json: bool) -> None:
 
 
 @app.command()
-def ack(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
+def ack(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Say that somebody has seen a group."""
-    with told(), acting(reason) as (_, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         _said(failures.acknowledge(pool, by.tenant or tenant, number, by), as_json=as_json)
 
 
@@ -252,11 +255,12 @@ def snooze(
         datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Until then, in UTC, nobody needs to look.")
     ],
     reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Put a group off until a time."""
-    with told(), acting(reason) as (_, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         found = failures.snooze(pool, by.tenant or tenant, number, until.replace(tzinfo=UTC), by)
         _said(found, as_json=as_json)
 
@@ -266,11 +270,12 @@ def assign(
     number: Number,
     to: Annotated[str, typer.Option(help="Whose it is; empty for nobody's.")],
     reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Say whose a group is."""
-    with told(), acting(reason) as (_, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         _said(failures.assign(pool, by.tenant or tenant, number, to or None, by), as_json=as_json)
 
 
@@ -278,11 +283,13 @@ def assign(
 def note(
     number: Number,
     text: Annotated[str, typer.Argument(help="What is known by now; no names of people.")],
+    reason: Reason = "",
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Write down what is known about a group."""
-    with told(), acting() as (_, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (_, pool, by):
         _said(failures.note(pool, by.tenant or tenant, number, text, by), as_json=as_json)
 
 

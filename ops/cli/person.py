@@ -7,10 +7,10 @@ import typer
 
 from db.people import PeopleViews, TimelineLine
 from db.pool import transaction
-from ops import people
+from ops import overrides, people
 from ops.actions import NotFound
-from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
-from ops.cli.session import opened
+from ops.cli.output import Exit, err, out, pairs, printable, show_json, show_table, told
+from ops.cli.session import DryRun, Reason, acting, opened
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 Key = Annotated[str, typer.Argument(help="HR's key of the person or of the enrolment.")]
@@ -88,3 +88,26 @@ def _line(line: TimelineLine) -> tuple[object, ...]:
         f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in line.data.items()
     )
     return (f"{line.at:%Y-%m-%d %H:%M:%S}", line.kind, line.integration, line.enrolment_key, more)
+
+
+def override(
+    key: Annotated[str, typer.Argument(help="HR's key of the person.")],
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", help="FIELD=TEXT, as first_name=Noor or attributes.desk=7; may be given again."),
+    ],
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Set fields of a person until HR says something newer: a new word in their history, never an edit of HR's."""
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
+        with transaction(pool) as db:
+            subject = people.subject_of(PeopleViews(db), key, tenant)
+        done = overrides.override(pool, settings, subject, pairs("--set", set_), by)
+    if as_json:
+        show_json(done)
+        return
+    show_table(("field", "before", "after"), [(name, *pair) for name, pair in done.fields.items()])
+    out.print(f"sent as event {done.event_id}" if done.event_id else "nothing was sent: this was a dry run")

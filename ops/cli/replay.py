@@ -19,12 +19,13 @@ from domain.replays import Mode
 from ops import replay_acts, replays
 from ops.cli.output import Exit, err, fail, out, printable, show_json, show_table, told
 from ops.cli.plan import show_calls
-from ops.cli.session import acting, opened
+from ops.cli.session import Acting, DryRun, Reason, acting, opened
 from ops.operators import Operator
 from ops.replays import Preview
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
+READ = "replays:replay:read"
 LOOK_EVERY_S = 1.0
 MOST_IDS_SHOWN = 20
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -32,7 +33,6 @@ TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Number = Annotated[int, typer.Argument(help="The replay's number, as `replay list` shows it.")]
-Reason = Annotated[str, typer.Option(help="Why; kept with the replay and in the audit.")]
 Item = Annotated[list[int] | None, typer.Option(help="This failure, by number; may be given again.")]
 Group = Annotated[list[int] | None, typer.Option(help="All failures of this group; may be given again.")]
 Ids = Annotated[Path | None, typer.Option("--ids", help="File with numbers of failures, one a line.")]
@@ -97,15 +97,16 @@ def create(
         str | None, typer.Option(help="Of the preview that is confirmed; needed for more than one.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Confirm it without being asked.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only preview it.")] = False,
+    dry_run: DryRun = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Try failures again. More than one takes the digest of a preview, and --yes."""
+    """Try failures again. More than one takes a preview's digest, and --yes; --dry-run only previews."""
     with told(), acting(reason) as (settings, pool, by):
         tenant = by.tenant or tenant
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         if dry_run:
+            by.check(replays.CREATE, by.tenant)
             seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
             _tell(seen, chosen, share, tenant, as_json=as_json)
             return
@@ -227,7 +228,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List replays, the newest first."""
-    with told(), opened("replays:replay:read") as (_, pool), transaction(pool) as db:
+    with told(), opened(READ) as (_, pool), transaction(pool) as db:
         found = replay_rows(db, tenant, active=active, most=most)
     if as_json:
         show_json(found)
@@ -279,7 +280,7 @@ def _show_rows(rows: list[ReplayRow]) -> None:
 @app.command()
 def watch(number: Number, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show a replay's progress until it has ended, then its report."""
-    with told(), opened("replays:replay:read") as (_, pool):
+    with told(), opened(READ) as (_, pool):
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeElapsedColumn(), console=err, disable=as_json or not err.is_terminal) as progress:
             bar = progress.add_task("replay", total=None)
@@ -305,7 +306,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show what came of a replay: done, skipped, failed again, otherwise than foreseen, and what is new since."""
-    with told(), opened("replays:replay:read") as (_, pool):
+    with told(), opened(READ) as (_, pool):
         found = replay_acts.report(pool, tenant, number)
         every = replay_acts.items(pool, found.replay) if items else []
     if as_json:
@@ -347,38 +348,46 @@ def _exit(found: Report) -> Exit:
 
 
 @app.command()
-def approve(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
+def approve(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Agree to a replay that somebody else made."""
-    _act(replay_acts.approve, number, reason, tenant, as_json=as_json)
+    _act(replay_acts.approve, number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
-def pause(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
+def pause(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Begin nothing further until it is resumed; what is under way comes to its end."""
-    _act(replay_acts.pause, number, reason, tenant, as_json=as_json)
+    _act(replay_acts.pause, number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
-def resume(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
+def resume(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Go on with what is left, one at first."""
-    _act(replay_acts.resume, number, reason, tenant, as_json=as_json)
+    _act(replay_acts.resume, number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 @app.command()
-def cancel(number: Number, reason: Reason = "", tenant: Tenant = None, as_json: Json = False) -> None:
+def cancel(
+    number: Number, reason: Reason = "", dry_run: DryRun = False, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Begin nothing further; what is under way comes to its end."""
-    _act(replay_acts.cancel, number, reason, tenant, as_json=as_json)
+    _act(replay_acts.cancel, number, tenant, acting(reason, dry_run=dry_run), as_json=as_json)
 
 
 def _act(
     act: Callable[[Pool, str | None, int, Operator], ReplayRow],
     number: int,
-    reason: str,
     tenant: str | None,
+    session: Acting,
     *,
     as_json: bool,
 ) -> None:
-    with told(), acting(reason) as (_, pool, by):
+    with told(), session as (_, pool, by):
         row = act(pool, by.tenant or tenant, number, by)
     if as_json:
         show_json(row)

@@ -136,11 +136,12 @@ def _show_failures(overview: Overview, support: dict[str, Support]) -> None:
         return
     out.print()
     show_table(
-        ("failures", "count", "", "cause", "owner", "what to do"),
+        ("failures", "count", "group", "", "cause", "owner", "what to do"),
         [
             (
                 failure.code,
                 failure.count,
+                failure.groups[0],
                 _urgency(failure, support),
                 describe(failure.code).cause,
                 describe(failure.code).owner,
@@ -149,3 +150,4 @@ def _show_failures(overview: Overview, support: dict[str, Support]) -> None:
             for failure in overview.failures
         ],
     )
+    out.print(printable(f"`matricula failures show {overview.failures[0].groups[0]}` shows the first of them"))

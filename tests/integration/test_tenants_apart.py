@@ -1,7 +1,9 @@
 """What each database role may touch, and that the console sees one tenant at a time; S13, S19."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 import psycopg
@@ -141,6 +143,21 @@ def test_ingest_can_open_a_failure(worked: Workbench, as_: As) -> None:
         store_events(ingest, first)
         store_events(ingest, hired("E-8") | {"id": first["id"]})
     assert worked.column("select code from failure") == ["same_id_other_bytes"]
+
+
+def test_workers_read_every_view_and_delete_what_a_statement_deletes(pool: Pool) -> None:
+    """A statement or view that is new cannot forget its grant."""
+    text = "".join(file.read_text() for file in Path("db/queries").glob("*.sql"))
+    deleted = set(re.findall(r"delete from (\w+)", text)) - {"idempotent"}
+    with transaction(pool) as db:
+        lacking = db.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace"
+            " and (relkind = 'v' and not (has_table_privilege('matricula_worker', oid, 'select')"
+            "                             and 'security_invoker=true' = any(reloptions))"
+            "      or relname = any(%s) and not has_table_privilege('matricula_worker', oid, 'delete'))",
+            [list(deleted)],
+        ).fetchall()
+    assert lacking == []
 
 
 def test_every_table_is_guarded(pool: Pool, tables: list[str]) -> None:

@@ -134,14 +134,14 @@ def group_note(caller: By, group_id: Id, wanted: Noting) -> Changed:
 @act(routes, "/failures/dismiss", "failures:group:dismiss")
 def failure_dismiss(caller: By, wanted: Choosing, dry_run: DryRun = False) -> Touched:
     """Say that nothing needs to be done about failures; they are never tried again with their group."""
-    done = failures.dismiss(caller.pool, caller.tenant, _chosen(wanted), caller.acting(wanted.reason), dry_run=dry_run)
+    done = failures.dismiss(caller.pool, caller.tenant, _chosen(wanted), caller.acting(wanted.reason, dry_run=dry_run))
     return _touched(caller, "dismiss", wanted, done)
 
 
 @act(routes, "/failures/restore", "failures:group:restore")
 def failure_restore(caller: By, wanted: Choosing, dry_run: DryRun = False) -> Touched:
     """Take a dismissal back, as long as that can be done."""
-    done = failures.restore(caller.pool, caller.tenant, _chosen(wanted), caller.acting(wanted.reason), dry_run=dry_run)
+    done = failures.restore(caller.pool, caller.tenant, _chosen(wanted), caller.acting(wanted.reason, dry_run=dry_run))
     return _touched(caller, "restore", wanted, done)
 
 
