@@ -54,8 +54,14 @@ select %(tenant)s, (select min(integration_id) from integration), 'E-' || 1 + n 
        now() - interval '90 days' * (1 - n::float8 / %(events)s)
 from generate_series(1, %(events)s) n;
 
-insert into outbox (event_id, type, body, published_at)
-select 'out ' || n, 'lms.enrolment.provisioned.v1', '{}', now() from generate_series(1, %(people)s) n;
+insert into outbox (tenant, event_id, type, body, published_at)
+select %(tenant)s, 'out ' || n, 'lms.enrolment.provisioned.v1', '{}', now() from generate_series(1, %(people)s) n;
+
+insert into result (result_id, tenant, integration_id, enrolment_key, employee_key, course_code, outcome, passed, completed_at,
+                    synced_at, attempted_on, evidence, event_id)
+select 'result ' || p.placement_id, p.tenant, p.integration_id, p.enrolment_key, a.employee_key, p.course_code, 'C', true,
+       now() - interval '60 days', now() - interval '60 days', current_date - 60, '{}', 'told ' || p.placement_id
+from placement p join account a using (account_id) where p.placement_id %% 4 = 0;
 
 insert into lms_calls (integration_id, day, function, outcome, calls, items)
 select i.integration_id, current_date - d, 'core_user_create_users', case when d %% 9 = 0 then 'lms_no_answer' else 'ok' end,

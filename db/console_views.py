@@ -1,5 +1,6 @@
 """What people look at: read-only, each a plain value."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -88,6 +89,25 @@ class ReportLine:
     last_on: date
 
 
+FACTS = ("provisioned", "completed")
+"""What an enrolment is counted by besides its state."""
+
+
+class _Tallies:
+    """Rows counted as they were written: how many of what, by label."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._counts: dict[tuple[str, int], dict[str, int]] = {}
+        for what, integration_id, label, count in rows:
+            self._counts.setdefault((what, integration_id), {})[label] = count
+
+    def of(self, what: str, integration_id: int = 0) -> dict[str, int]:
+        return self._counts.get((what, integration_id), {})
+
+    def integrations(self, *kinds: str) -> set[int]:
+        return {integration_id for what, integration_id in self._counts if what in kinds}
+
+
 class Views(Store):
     """The views of one tenant, or of all."""
 
@@ -98,43 +118,46 @@ class Views(Store):
         self._tenant = tenant
 
     def overview(self) -> Overview:
-        messages = self._rows("inbox_counts")
+        counted = _Tallies(self._rows("tallies"))
+        messages, announced = counted.of("inbox"), counted.of("outbox")
         events, accounts, announcements = self._rows("oldest_due")[0]
-        waiting, published, unroutable = self._rows("outbox_counts")[0]
         return Overview(
-            inbox={kind if kind != "event" else state: count for kind, state, count, _ in messages},
-            duplicates=sum(row[3] for row in messages),
+            inbox=_summed((_message(label), count) for label, count in messages.items() if label != "duplicates"),
+            duplicates=messages.get("duplicates", 0),
             oldest_event_s=events,
             oldest_account_s=accounts,
             oldest_outbox_s=announcements,
-            outbox_waiting=waiting,
-            outbox_published=published,
-            outbox_unroutable=unroutable,
+            outbox_waiting=announced.get("waiting", 0),
+            outbox_published=announced.get("published", 0),
+            outbox_unroutable=announced.get("unroutable", 0),
             sweeps_open=self._rows("sweeps_open")[0][0],
-            integrations=self._integrations(),
+            integrations=self._integrations(counted),
             failures=[FailureCount(*row) for row in self._rows("failures")],
         )
 
-    def _integrations(self) -> dict[int, IntegrationCounts]:
-        accounts, placements = self._rows("account_counts"), self._rows("placement_counts")
+    def _integrations(self, counted: "_Tallies") -> dict[int, IntegrationCounts]:
         calls = {row[0]: row[1:] for row in self._rows("lms_call_counts")}
         results = self._rows("result_counts")
         drift = dict(self._rows("drift_counts"))
-        return {
-            integration_id: IntegrationCounts(
-                accounts=_summed((row[1], row[3]) for row in accounts if row[0] == integration_id),
-                waiting=_summed((row[2], row[3]) for row in accounts if row[0] == integration_id and row[2]),
-                linked=sum(row[4] for row in accounts if row[0] == integration_id),
-                enrolments=_summed((row[1], row[3]) for row in placements if row[0] == integration_id),
-                provisioned=sum(row[4] for row in placements if row[0] == integration_id),
-                completed=sum(row[5] for row in placements if row[0] == integration_id),
+        found = {}
+        for integration_id in counted.integrations("account", "placement") | calls.keys():
+            accounts, placements = counted.of("account", integration_id), counted.of("placement", integration_id)
+            states = [(label.split(), count) for label, count in accounts.items() if label != "linked"]
+            found[integration_id] = IntegrationCounts(
+                accounts=_summed((words[0], count) for words, count in states),
+                waiting=_summed((words[1], count) for words, count in states if len(words) > 1),
+                linked=accounts.get("linked", 0),
+                enrolments=_summed(
+                    (label.split()[0], count) for label, count in placements.items() if label not in FACTS
+                ),
+                provisioned=placements.get("provisioned", 0),
+                completed=placements.get("completed", 0),
                 results={row[1]: row[2] for row in results if row[0] == integration_id},
                 lms_calls=calls.get(integration_id, (0, 0, 0))[0],
                 lms_calls_failed=calls.get(integration_id, (0, 0, 0))[2],
                 drift=drift.get(integration_id, 0),
             )
-            for integration_id in {row[0] for row in (*accounts, *placements)} | calls.keys()
-        }
+        return found
 
     def result_report(self, wanted: ReportFilter) -> list[ReportLine]:
         """Results counted, of the integrations that have this report (R10)."""
@@ -144,6 +167,12 @@ class Views(Store):
     def provisioned(self, integration_id: int) -> dict[str, datetime]:
         """When the LMS of an integration first held each enrolment, by enrolment key."""
         return dict(self._rows("provisioned", integration_id=integration_id))
+
+
+def _message(label: str) -> str:
+    """Events are told apart by what became of them, other messages by what they are."""
+    kind, state = label.split()
+    return state if kind == "event" else kind
 
 
 def _summed(pairs: Any) -> dict[str, int]:

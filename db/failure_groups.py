@@ -80,7 +80,8 @@ class FailureStore(Store):
 
 
 def count_groups(db: Db) -> None:
-    """The groups whose failures changed are counted, and snoozes that are over have ended."""
+    """The groups whose failures changed are counted, snoozes that are over have ended, and long tallies are short."""
     if db.execute(SQL["counting"]).fetchone() == (True,):
         db.execute(SQL["count_groups"])
         db.execute(SQL["end_snoozes"])
+        db.execute(SQL["sum_tally"])

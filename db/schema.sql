@@ -848,68 +848,45 @@ create table tally (
     n               bigint not null
 );
 
-create function count_inbox() returns trigger language plpgsql as $$
+create function keep_tally() returns trigger language plpgsql as $$
+-- Arguments: whose a row is, and what it counts as, both in SQL over its columns.
+declare
+    changes text := 'select *, 1 as sign from new_rows';
 begin
-    if tg_op = 'INSERT' then
-        insert into tally select 'inbox', tenant, null, class || ' ' || state, count(*) from new_rows group by 2, 4;
-    else
-        insert into tally
-        select 'inbox', tenant, null, label, sum(n) from (
-            select tenant, class || ' ' || state, 1 from new_rows union all
-            select tenant, class || ' ' || state, -1 from old_rows union all
-            select tenant, 'duplicates', duplicates from new_rows union all
-            select tenant, 'duplicates', -duplicates from old_rows
-        ) as changes (tenant, label, n) group by tenant, label having sum(n) <> 0;
+    if tg_op = 'UPDATE' then
+        changes := changes || ' union all select *, -1 from old_rows';
     end if;
+    execute format('insert into tally select %L, %s, label, sum(n * sign) from (%s) c cross join lateral (%s) l (label, n)'
+                   ' group by 2, 3, 4 having sum(n * sign) <> 0', tg_table_name, tg_argv[0], changes, tg_argv[1]);
     return null;
 end $$;
-create trigger inbox_counted after insert on inbox
-    referencing new table as new_rows for each statement execute function count_inbox();
+
+create trigger inbox_counted after insert on inbox referencing new table as new_rows for each statement
+    execute function keep_tally('tenant, null::bigint', 'values (class || '' '' || state, 1)');
 create trigger inbox_counted_anew after update on inbox
-    referencing new table as new_rows old table as old_rows for each statement execute function count_inbox();
+    referencing new table as new_rows old table as old_rows for each statement
+    execute function keep_tally('tenant, null::bigint', 'values (class || '' '' || state, 1), (''duplicates'', duplicates)');
 
-create function count_account() returns trigger language plpgsql as $$
-begin
-    if tg_op = 'INSERT' then
-        insert into tally
-        select 'account', tenant, integration_id, label, sum(n)
-        from new_rows cross join lateral (values (state || ' ' || coalesce(code, ''), 1),
-                                                 ('linked', (lms_user_id is not null)::int)) as l (label, n)
-        group by 2, 3, 4 having sum(n) <> 0;
-    else
-        insert into tally
-        select 'account', tenant, integration_id, label, sum(n * sign)
-        from (select *, 1 as sign from new_rows union all select *, -1 from old_rows) as changes
-        cross join lateral (values (state || ' ' || coalesce(code, ''), 1),
-                                   ('linked', (lms_user_id is not null)::int)) as l (label, n)
-        group by 2, 3, 4 having sum(n * sign) <> 0;
-    end if;
-    return null;
-end $$;
-create trigger account_counted after insert on account
-    referencing new table as new_rows for each statement execute function count_account();
+create trigger account_counted after insert on account referencing new table as new_rows for each statement
+    execute function keep_tally('tenant, integration_id', 'values (concat_ws('' '', state, code), 1),
+                                (''linked'', (lms_user_id is not null)::int)');
 create trigger account_counted_anew after update on account
-    referencing new table as new_rows old table as old_rows for each statement execute function count_account();
+    referencing new table as new_rows old table as old_rows for each statement
+    execute function keep_tally('tenant, integration_id', 'values (concat_ws('' '', state, code), 1),
+                                (''linked'', (lms_user_id is not null)::int)');
 
-create function count_placement() returns trigger language plpgsql as $$
-begin
-    if tg_op = 'INSERT' then
-        insert into tally
-        select 'placement', tenant, integration_id, label, sum(n)
-        from new_rows cross join lateral (values (state || ' ' || coalesce(code, ''), 1), ('completed', completed::int),
-                                                 ('provisioned', (provisioned_at is not null)::int)) as l (label, n)
-        group by 2, 3, 4 having sum(n) <> 0;
-    else
-        insert into tally
-        select 'placement', tenant, integration_id, label, sum(n * sign)
-        from (select *, 1 as sign from new_rows union all select *, -1 from old_rows) as changes
-        cross join lateral (values (state || ' ' || coalesce(code, ''), 1), ('completed', completed::int),
-                                   ('provisioned', (provisioned_at is not null)::int)) as l (label, n)
-        group by 2, 3, 4 having sum(n * sign) <> 0;
-    end if;
-    return null;
-end $$;
-create trigger placement_counted after insert on placement
-    referencing new table as new_rows for each statement execute function count_placement();
+create trigger placement_counted after insert on placement referencing new table as new_rows for each statement
+    execute function keep_tally('tenant, integration_id', 'values (concat_ws('' '', state, code), 1),
+                                (''provisioned'', (provisioned_at is not null)::int), (''completed'', completed::int)');
 create trigger placement_counted_anew after update on placement
-    referencing new table as new_rows old table as old_rows for each statement execute function count_placement();
+    referencing new table as new_rows old table as old_rows for each statement
+    execute function keep_tally('tenant, integration_id', 'values (concat_ws('' '', state, code), 1),
+                                (''provisioned'', (provisioned_at is not null)::int), (''completed'', completed::int)');
+
+create trigger outbox_counted after insert on outbox referencing new table as new_rows for each statement
+    execute function keep_tally('tenant, null::bigint', 'values (case when published_at is not null then ''published''
+                                when problem is not null then ''unroutable'' else ''waiting'' end, 1)');
+create trigger outbox_counted_anew after update on outbox
+    referencing new table as new_rows old table as old_rows for each statement
+    execute function keep_tally('tenant, null::bigint', 'values (case when published_at is not null then ''published''
+                                when problem is not null then ''unroutable'' else ''waiting'' end, 1)');

@@ -1,18 +1,8 @@
--- name: inbox_counts
--- Stored messages by what became of them.
-select class, state, count(*), sum(duplicates)::bigint from inbox
-where %(tenant)s::text is null or tenant = %(tenant)s group by class, state;
-
--- name: account_counts
--- Accounts by integration and state.
-select integration_id, state, coalesce(code, ''), count(*), count(*) filter (where lms_user_id is not null)
-from account where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2, 3;
-
--- name: placement_counts
--- Enrolments by integration and state.
-select integration_id, state, coalesce(code, ''), count(*), count(*) filter (where provisioned_at is not null),
-       count(*) filter (where completed)
-from placement where %(tenant)s::text is null or tenant = %(tenant)s group by 1, 2, 3;
+-- name: tallies
+-- How many rows there are of what, counted as they were written.
+select what, coalesce(integration_id, 0), label, sum(n)::bigint from tally
+where %(tenant)s::text is null or tenant = %(tenant)s
+group by 1, 2, 3 having sum(n) <> 0;
 
 -- name: failures
 -- What needs a person, by cause: groups as last counted, or counted now where something has changed since.
@@ -22,9 +12,10 @@ select g.code, i.name, g.subject_kind, sum(coalesce(live.failures, g.failures)):
 from failure_group g
 left join integration i using (integration_id)
 left join lateral (
-    select count(*)::int as failures, min(f.first_at) as open_since
-    from failure f where f.group_id = g.group_id and f.resolved_at is null
-) live on exists (select from failure_touch t where t.group_id = g.group_id)
+    select c.* from (select from failure_touch t where t.group_id = g.group_id limit 1) changed
+    cross join lateral (select count(*)::int as failures, min(f.first_at) as open_since
+                        from failure f where f.group_id = g.group_id and f.resolved_at is null) c
+) live on true
 where coalesce(live.failures, g.failures) > 0 and (%(tenant)s::text is null or g.tenant = %(tenant)s)
 group by 1, 2, 3 order by 4 desc, 1;
 
@@ -40,12 +31,6 @@ select (select extract(epoch from now() - min(received_at)) from inbox where sta
        (select extract(epoch from now() - min(due_at)) from account where due_at <= now())::float8,
        (select extract(epoch from now() - min(written_at)) from outbox
         where published_at is null and problem is null)::float8;
-
--- name: outbox_counts
--- Outbound events: waiting, published, and those that no queue wanted.
-select count(*) filter (where published_at is null and problem is null), count(*) filter (where published_at is not null),
-       count(*) filter (where problem is not null)
-from outbox;
 
 -- name: sweeps_open
 -- Sweeps that are not done.

@@ -88,3 +88,11 @@ with ended as (
     returning group_id
 )
 insert into failure_group_history (group_id, who, what) select group_id, 'matricula', 'snooze over' from ended;
+
+-- name: sum_tally
+-- Many lines become one each, once there are many.
+with taken as (
+    delete from tally where exists (select from tally offset 1000) returning *
+)
+insert into tally
+select what, tenant, integration_id, label, sum(n) from taken group by 1, 2, 3, 4 having sum(n) <> 0;

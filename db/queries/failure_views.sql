@@ -10,9 +10,11 @@ select g.group_id, g.tenant, i.name as integration, g.code, g.subject_kind as ki
 from failure_group g
 left join integration i using (integration_id)
 left join lateral (
-    select count(*)::int as failures, count(distinct f.employee_key)::int as people, min(f.first_at) as open_since
-    from failure f where f.group_id = g.group_id and f.resolved_at is null
-) live on exists (select from failure_touch t where t.group_id = g.group_id)
+    select c.* from (select from failure_touch t where t.group_id = g.group_id limit 1) changed
+    cross join lateral (select count(*)::int as failures, count(distinct f.employee_key)::int as people,
+                               min(f.first_at) as open_since
+                        from failure f where f.group_id = g.group_id and f.resolved_at is null) c
+) live on true
 left join lateral (
     select sum(h.opened) filter (where h.hour >= date_trunc('hour', now()))::int as hour,
            sum(h.opened) filter (where h.hour > now() - interval '1 day')::int as day,

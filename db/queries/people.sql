@@ -1,13 +1,15 @@
 -- name: whose
--- The tenants that know this key, as a person or as an enrolment, and whose the enrolment is.
-select tenant, employee_key, null::text as enrolment_key from person
-where employee_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+-- The tenants that know this key, as a person or as an enrolment, and whose the enrolment is. Tenant by tenant, because
+-- that is how keys are indexed.
+with among as (
+    select tenant from tenant where %(tenant)s::text is null or tenant = %(tenant)s
+)
+select tenant, employee_key, null::text as enrolment_key from among join person using (tenant)
+where employee_key = %(key)s
 union
-select tenant, employee_key, enrolment_key from enrolment
-where enrolment_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+select tenant, employee_key, enrolment_key from among join enrolment using (tenant) where enrolment_key = %(key)s
 union
-select tenant, employee_key, null from enrolment
-where employee_key = %(key)s and (%(tenant)s::text is null or tenant = %(tenant)s)
+select tenant, employee_key, null from among join enrolment using (tenant) where employee_key = %(key)s
 union
 select tenant, subject, null from inbox
 where subject = %(key)s and state in ('failed', 'set_aside') and type like 'hr.employee.%%'

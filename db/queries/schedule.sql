@@ -71,5 +71,6 @@ where (state in ('active', 'quarantined') and checked_at < now() - interval '1 d
 select exists (select from replay where state = 'running' and next_at <= now())
     or exists (select from replay_item where state = 'running')
     or exists (select from failure_touch)
+    or exists (select from tally offset 1000)
     or exists (select from failure_group where state = 'snoozed' and snoozed_until <= now())
     or exists (select from notice where due_at <= now());

@@ -169,6 +169,7 @@ def test_a_dismissed_cause_that_happens_anew_is_told_anew(bench: Workbench, repl
     assert bench.failures() == []
 
     bench.done(updated(at=6))
+    replaying.count()
     bench.done(updated(at=7, first_name=""))
 
     assert [(g["state"], g["failures"]) for g in replaying.groups()] == [("regressed", 1)]
