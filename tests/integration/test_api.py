@@ -157,6 +157,7 @@ BODIES: dict[str, Any] = {
     "link_unset": {"integration_id": 1, "employee_key": "E-1", "reason": "curious"},
     "enrolment_export": {"keys": ["EN-1"], "box": True},
     "integration_outcomes": {"added": {"X": "x"}, "reason": "curious"},
+    "people_override": {"fields": {"last_name": "x"}, "reason": "curious"},
     "group_snooze": {"until": "2150-01-01T00:00:00Z"},
     "group_assign": {"to": "me"},
     "group_note": {"text": "hello"},
