@@ -15,7 +15,7 @@ from runtime.logs import configure_logs
 
 BENCHMARKS = (
     *("publish", "ingest", "overhead", "burst", "sweep", "poll", "drift"),
-    *("talent_poll", "portal", "memory"),
+    *("talent_calls", "talent_poll", "portal", "memory"),
     *("seeded", "replay"),
 )
 

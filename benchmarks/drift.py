@@ -32,7 +32,9 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         with place.running("poller", "scheduler"):
             place.wait("scan", lambda: not place.one("select count(*) from sync_run where done_at is null"))
         calls = [call["function"] for call in site.calls()[before:]]
-        same = place.row("select sum(skipped), sum(updated), sum(failed), (select count(*) from finding) from sync_run")
+        [same] = place.rows(
+            "select sum(skipped), sum(updated), sum(failed), (select count(*) from finding) from sync_run"
+        )
         assert same == (2 * PEOPLE, 0, 0, 0), same  # noqa: S101 - checks the setting
     enrolments = sum(function in OF_ENROLMENTS for function in calls)
     people = len(calls) - enrolments

@@ -17,6 +17,7 @@ from benchmarks.people import TENANT
 from db.pool import transaction
 from domain.integration import IntegrationSettings, OutcomeItem, Results
 from ops import actions
+from ops.operators import Operator
 from runtime.secrets import Secret
 
 COURSES, PEOPLE, COURSES_EACH, MOVED = 12, 300, 2, 30
@@ -91,7 +92,9 @@ def _seed(place: Lab, site: Simulator) -> list[tuple[str, str]]:
     wanted = IntegrationSettings.model_validate(
         {"name": "Harbour Talent", "lms": "talentlms", "url": site.url, "results": chosen.model_dump()}
     )
-    integration_id = actions.add_integration(place.pool, place.settings, TENANT, wanted, Secret(TOKEN), None)
+    integration_id = actions.add_integration(
+        place.pool, place.settings, TENANT, wanted, Secret(TOKEN), None, by=Operator.at_the_machine()
+    )
     keys = [f"H-{number:06d}" for number in range(PEOPLE)]
     ids = site.tell("users", [{"login": key.lower(), "first_name": "Noor", "last_name": "Meer"} for key in keys])
     triples = [

@@ -1,7 +1,9 @@
 """The console process: `python -m ops.api`."""
 
 import os
+import signal
 import sys
+import threading
 from datetime import timedelta
 
 import uvicorn
@@ -35,21 +37,33 @@ def main() -> int:
         statement_timeout=STATEMENT_TIMEOUT,
     )
     sender = Sender(settings.amqp_url)
-    try:
-        uvicorn.run(
-            build(Site(settings, pool, sender)),
-            host=settings.console.host,
-            port=settings.console.port,
-            log_config=None,
-            access_log=False,  # it would hold paths; ops.api.outer logs routes
-            server_header=False,
-            limit_concurrency=REQUESTS_AT_ONCE,
-            timeout_graceful_shutdown=TIME_TO_STOP_S,
-        )
-    finally:
-        sender.close()
-        pool.close()
+    config = uvicorn.Config(
+        build(Site(settings, pool, sender)),
+        host=settings.console.host,
+        port=settings.console.port,
+        log_config=None,
+        access_log=False,  # it would hold paths; ops.api.outer logs routes
+        server_header=False,
+        limit_concurrency=REQUESTS_AT_ONCE,
+        timeout_graceful_shutdown=TIME_TO_STOP_S,
+    )
+    _serve(uvicorn.Server(config))
+    sender.close()
+    pool.close()
     return 0
+
+
+def _serve(server: uvicorn.Server) -> None:
+    """In a thread, because in the main one uvicorn ends by the signal that it was stopped with, as if it had failed."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    serving = threading.Thread(target=server.run, name="server")
+    serving.start()
+    serving.join()
 
 
 if __name__ == "__main__":

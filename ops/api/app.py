@@ -14,11 +14,13 @@ from ops.api.routes import (
     enrolments,
     events,
     evidence,
+    failures,
     fields,
     guards,
     integrations,
     links,
     people,
+    replays,
     results,
     standing,
 )
@@ -26,7 +28,22 @@ from ops.api.routes import (
 PREFIX = "/api/v1"
 HEALTH = "/healthz"
 
-ROUTES = (standing, integrations, fields, people, links, enrolments, results, guards, drift, events, evidence, access)
+ROUTES = (
+    standing,
+    integrations,
+    fields,
+    people,
+    links,
+    enrolments,
+    results,
+    failures,
+    replays,
+    guards,
+    drift,
+    events,
+    evidence,
+    access,
+)
 
 # Traces and validation logs of the framework would hold paths and values of people.
 SILENT: TelemetryConfig = {

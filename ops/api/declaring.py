@@ -16,6 +16,7 @@ BEARER = HTTPBearer(auto_error=False, bearerFormat="lms_<id>_<secret>", descript
 
 DryRun = Annotated[bool, Query(description="Only see whether it would be done; nothing is changed.")]
 Id = Annotated[int, Path(ge=1, lt=2**62)]
+Number = Annotated[int, Field(ge=1, lt=2**62)]
 Key = Annotated[str, Path(min_length=1, max_length=255)]
 
 _LOOKING = (401, 403, 404, 422, 503)

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from db.configuration import IntegrationRow
 from db.idempotent import Asked, Requests
 from db.pool import OfTenant, Pool, transaction
+from domain.events import BadEvent, decode_json
 from domain.permissions import EVERYTHING
 from ops import actions
 from ops.access import authenticated
@@ -28,6 +29,7 @@ from runtime.settings import Settings
 
 PERMISSION = "x-permission"
 NOT_KEPT = "x-answer-not-kept"
+READS_ITSELF = "x-reads-body-itself"
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -88,11 +90,25 @@ class Guarded(APIRoute):
             if not caller.by.may(declared[PERMISSION], caller.tenant):
                 raise Forbidden(caller.by, declared[PERMISSION])
             request.state.caller = caller
+            await _refuse_unusable(request, reads_itself=bool(declared.get(READS_ITSELF)))
             if request.method == "GET":
                 return _unless_known(request, await handle(request))
             return await _once(request, caller, handle, kept=not declared.get(NOT_KEPT))
 
         return guarded
+
+
+async def _refuse_unusable(request: Request, *, reads_itself: bool) -> None:
+    """JSON is read strictly, and no text has a NUL or half a character, which nothing after us can store (S12)."""
+    for place, text in (("path", request.url.path), *(("query", value) for value in request.query_params.values())):
+        if "\0" in text:
+            raise Trouble(422, "unusable_text", "A text cannot be stored", errors=[(place, "holds a NUL")])
+    if reads_itself or not (body := await request.body()):
+        return
+    try:
+        decode_json(body)
+    except BadEvent as error:
+        raise Trouble(422, error.code, "The body cannot be read", errors=[(error.field, error.problem)]) from None
 
 
 def _caller(request: Request) -> Caller:

@@ -14,6 +14,7 @@ from ops.api.problems import Trouble
 T = TypeVar("T")
 
 MOST = 200
+DEEPEST = 100_000
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")]
@@ -43,6 +44,12 @@ def slice_of(everything: Sequence[T], limit: int, cursor: str | None) -> Page[T]
     """A page of a list that is short enough to be read whole."""
     (start,) = read(cursor, int) or (0,)
     return page(everything[start : start + limit + 1], limit, lambda _: [start + limit])
+
+
+def reach(limit: int, cursor: str | None) -> int:
+    """How many of a list have to be read for the page of `slice_of`, and to see whether there are more."""
+    (start,) = read(cursor, int) or (0,)
+    return min(start, DEEPEST) + limit + 1
 
 
 def read(cursor: str | None, *kinds: type) -> list[Any] | None:

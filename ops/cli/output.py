@@ -33,7 +33,7 @@ PIPE_WIDTH = 200  # a pipe has no width, and a line that was broken cannot be se
 
 def _console(*, stderr: bool) -> Console:
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if terminal else PIPE_WIDTH)
+    return Console(stderr=stderr, highlight=False, emoji=False, soft_wrap=True, width=None if terminal else PIPE_WIDTH)
 
 
 out = _console(stderr=False)

@@ -25,7 +25,7 @@ from ops.replays import Preview
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
-READ, PREVIEW = "replays:replay:read", "people:plan:preview"
+READ = "replays:replay:read"
 LOOK_EVERY_S = 1.0
 MOST_IDS_SHOWN = 20
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
@@ -71,7 +71,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show what trying failures again would come to, with each field before and after. Writes nothing."""
-    with told(), opened(PREVIEW) as (settings, pool):
+    with told(), opened(replays.CREATE) as (settings, pool):
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
     _tell(seen, chosen, share, tenant, as_json=as_json)
@@ -106,7 +106,7 @@ def create(
         tenant = by.tenant or tenant
         chosen = _selection(_numbers(item, ids), group, integration, code, person, payroll, course, type_, since, until)
         if dry_run:
-            by.check(PREVIEW, by.tenant)
+            by.check(replays.CREATE, by.tenant)
             seen = replays.preview(pool, settings, tenant, chosen, mode=mode, share=share)
             _tell(seen, chosen, share, tenant, as_json=as_json)
             return

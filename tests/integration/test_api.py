@@ -9,8 +9,10 @@ import pytest
 import structlog
 
 from db.pool import Pool, transaction
+from db.replays import Selection
 from domain.audit_chain import Sealed, follow
 from domain.permissions import PERMISSIONS, ROLES, Role
+from ops import replays
 from ops.api import outer
 from ops.api.app import PREFIX, ROUTES, document
 from ops.api.guard import PERMISSION, Guarded
@@ -18,6 +20,7 @@ from runtime.settings import Settings
 from tests.support.api import Api, serving, the_app
 from tests.support.builders import TENANT, enrolled, hired, hires, terminated
 from tests.support.database import dumped
+from tests.support.operators import BY
 from tests.support.workbench import KEYS, Workbench, academy
 
 SETTINGS = Settings("", "amqp://127.0.0.1:9/", KEYS, allow_private_lms=True)
@@ -32,8 +35,18 @@ OPERATIONS = {
 ACTS = {name: found for name, found in OPERATIONS.items() if found[0] != "GET"}
 
 
+NOBODYS: dict[str, object] = {
+    "integration_id": 99,
+    "guard_id": 99,
+    "group_id": 99,
+    "replay_id": 99,
+    "key": "nobody",
+    "lms_field": "x",
+}
+
+
 def filled(path: str, **ids: object) -> str:
-    return path.format_map({"integration_id": 99, "guard_id": 99, "key": "nobody", "lms_field": "x"} | ids)
+    return path.format_map(NOBODYS | ids)
 
 
 @pytest.fixture
@@ -143,6 +156,15 @@ BODIES: dict[str, Any] = {
     "link_set": {"integration_id": 1, "employee_key": "E-1", "lms_user_id": "4", "reason": "curious"},
     "link_unset": {"integration_id": 1, "employee_key": "E-1", "reason": "curious"},
     "enrolment_export": {"keys": ["EN-1"], "box": True},
+    "integration_outcomes": {"added": {"X": "x"}, "reason": "curious"},
+    "people_override": {"fields": {"last_name": "x"}, "reason": "curious"},
+    "group_snooze": {"until": "2150-01-01T00:00:00Z"},
+    "group_assign": {"to": "me"},
+    "group_note": {"text": "hello"},
+    "failure_dismiss": {"ids": [1], "reason": "curious"},
+    "failure_restore": {"ids": [1]},
+    "replay_preview": {"ids": [1]},
+    "replay_create": {"ids": [1]},
     "enrolment_reprovision": {"integration_id": 1, "reason": "curious"},
 }
 
@@ -152,8 +174,18 @@ def belongings(pool: Pool, bench: Workbench) -> dict[str, object]:
     bench.choose(guard={"share": "0.02", "at_least": 1})
     bench.done(*hires(4))
     bench.done(*(terminated(key, at=9) for key in ("E-2", "E-3")))
-    guard_id = bench.column("select guard_id from guard")[0]
-    return {"integration_id": bench.integration_id, "guard_id": guard_id, "key": "E-1", "lms_field": "x"}
+    bench.done(enrolled("EN-9", "E-1", "C-NONE"))
+    [group_id] = bench.column("select group_id from failure_group where code = 'course_not_found'")
+    [failure_id] = bench.column("select failure_id from failure where code = 'course_not_found'")
+    row = replays.create(pool, SETTINGS, TENANT, Selection(ids=(failure_id,)), BY).replay
+    return {
+        "integration_id": bench.integration_id,
+        "guard_id": bench.column("select guard_id from guard")[0],
+        "group_id": group_id,
+        "replay_id": row.replay_id,
+        "key": "E-1",
+        "lms_field": "x",
+    }
 
 
 # What every answer has
@@ -228,12 +260,31 @@ async def chunks(body: bytes) -> Any:
         ("/people?email_sha256=x", "query.email_sha256"),
         ("/people?key=a&lms_user_id=b", "query"),
         ("/integrations/0", "path.integration_id"),
+        ("/people?key=%00", "query"),
+        ("/people/E%00", "path"),
     ],
 )
 def test_what_cannot_be_is_named_by_its_field(api: Api, path: str, field: str) -> None:
     answer = api.as_("admin").send("GET", path)
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"reason": "a\\u0000"}', "unusable_text"),
+        (b'{"reason": "\\ud800"}', "unusable_text"),
+        (b'{"reason": "a", "reason": "b"}', "duplicate_key"),
+        (b"{", "not_json"),
+        (b"\xff", "not_utf8"),
+        (b'{"reason": ' + b"[" * 100 + b"]" * 100 + b"}", "too_deep"),
+    ],
+)
+def test_a_body_is_read_strictly(api: Api, body: bytes, code: str) -> None:
+    """S12: as HR's events are; what cannot be stored does not get as far as the store."""
+    answer = api.as_("admin").send("POST", "/integrations/1/pause", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
 def test_what_was_sent_is_not_sent_back(api: Api) -> None:

@@ -46,7 +46,7 @@ def test_a_sync_says_what_it_began_and_joins_the_second_time(pool: Pool, cli: Cl
 
 
 def test_waiting_shows_the_counts_and_the_reasons(pool: Pool, cli: Cli) -> None:
-    """R11, R81."""
+    """R11, R81, R156."""
     site = academy()
     bench = Workbench(pool, site)
     bench.done(*hires(3))

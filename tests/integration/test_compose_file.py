@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from deploy import docker
+from deploy.server import free_ports
 from runtime.liveness import LATE, THREADS
 from runtime.secrets import new_key
 from runtime.settings import read_settings
@@ -48,15 +49,16 @@ def words(key: str, body: str) -> list[str]:
 TOP = blocks(COMPOSE, "")
 SERVICES = blocks(TOP["services"], "  ")
 OURS = {name: body for name, body in SERVICES.items() if "<<: *process" in body}
+PASSWORDS = ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "CONSOLE_PASSWORD")
 COMMANDS = {name: words("command", body) for name, body in OURS.items()}
 CHECKS = {name: words("test", body) for name, body in SERVICES.items()}
-BEATING = [name for name, check in CHECKS.items() if "runtime.liveness" in check]
+ASKED = [name for name, check in CHECKS.items() if {"runtime.liveness", "ops.api.health"} & {*check}]
 
 
 def test_there_is_one_service_for_each_process() -> None:
     assert SERVICES.keys() == {
         *("postgres", "rabbitmq", "init"),
-        *("ingest", "worker", "poller", "scheduler"),
+        *("ingest", "worker", "poller", "scheduler", "console"),
         "simulator",
     }
     assert SERVICES.keys() - OURS.keys() == {"postgres", "rabbitmq"}
@@ -97,15 +99,14 @@ def test_no_process_of_ours_has_rights() -> None:
 
 def test_ports_are_published_on_loopback_only_and_the_database_not_at_all() -> None:
     published = re.findall(r"^      - (\S+:\d+:\d+)$", TOP["services"], flags=re.MULTILINE)
-    assert published == ["127.0.0.1:5672:5672", "127.0.0.1:15672:15672"]
-    assert COMPOSE.count("ports:") == 1
-    assert "ports:" in SERVICES["rabbitmq"]
+    assert published == ["127.0.0.1:5672:5672", "127.0.0.1:15672:15672", "127.0.0.1:8080:8080"]
+    assert {name for name, body in SERVICES.items() if "ports:" in body} == {"rabbitmq", "console"}
 
 
 def test_each_secret_is_asked_for_and_named_in_the_example_without_a_value() -> None:
     """S6: no secret stands in the repository, and nothing starts without one."""
     wanted = set(re.findall(r"\$\{(\w+):\?[^}]*make env\}", COMPOSE))
-    assert wanted == {"MATRICULA_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"}
+    assert wanted == {"MATRICULA_KEY", *PASSWORDS}
     for name in wanted:
         assert re.search(rf"^{name}=$", EXAMPLE, flags=re.MULTILINE)
         assert not re.search(rf"\${{{name}[}}:]-", COMPOSE)
@@ -165,9 +166,9 @@ def test_a_made_env_holds_fresh_secrets_for_its_owner_alone(copy: Path) -> None:
     made = dict(re.findall(r"^(\w+)=(.*)$", text, flags=re.MULTILINE))
     settings = read_settings({**made, "DATABASE_URL": "postgresql://db.example/x", "AMQP_URL": "amqp://mq.example"})
     assert len(settings.master_keys.names) == 1
-    for name in ("POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"):
+    for name in PASSWORDS:
         assert re.fullmatch(r"[0-9a-f]{32}", made[name])
-    assert len({made[name] for name in ("MATRICULA_KEY", "POSTGRES_PASSWORD", "RABBITMQ_PASSWORD")}) == 3
+    assert len({made[name] for name in ("MATRICULA_KEY", *PASSWORDS)}) == 4
     assert stat.S_IMODE((copy / ".env").stat().st_mode) == 0o600
     assert re.sub(r"(KEY|PASSWORD)=.*", r"\1=", text) == EXAMPLE
 
@@ -180,7 +181,7 @@ def test_an_env_that_is_there_is_never_changed(copy: Path) -> None:
     assert (copy / ".env").read_text(encoding="utf-8") == "MATRICULA_KEY=mine\n"
 
 
-@pytest.mark.parametrize("service", BEATING)
+@pytest.mark.parametrize("service", ASKED)
 def test_a_process_becomes_healthy_by_its_own_check(
     service: str, database_url: str, amqp_url: str, tmp_path: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_process_becomes_healthy_by_its_own_check(
         "AMQP_URL": amqp_url,
         "MATRICULA_KEY": new_key(),
         "MATRICULA_BEATS": str(tmp_path),
+        "MATRICULA_CONSOLE_PORT": str(free_ports(1)[0]),
     }
     command, check = ([sys.executable, *line[1:]] for line in (COMMANDS[service], CHECKS[service][1:]))
 
@@ -203,3 +205,11 @@ def test_a_process_becomes_healthy_by_its_own_check(
         finally:
             process.terminate()
     assert process.returncode == 0
+
+
+def test_the_console_is_not_the_owner_of_the_database() -> None:
+    """S13, S23: whoever breaks into it can take no other role."""
+    made = (ROOT / "deploy" / "postgres" / "create-database.sql").read_text(encoding="utf-8")
+    assert re.search(r"DATABASE_URL: postgresql://console:", SERVICES["console"])
+    assert re.search(r"create role console login password :'console' in role matricula_console;", made)
+    assert "to console" not in made

@@ -19,8 +19,9 @@ from typer.testing import CliRunner
 from db.audit import entries
 from db.lms_fields import FieldStore
 from db.pool import Pool, open_pool, transaction
+from db.replays import Selection
 from domain.lms import LmsField
-from ops import access
+from ops import access, failures, replay_acts, replays
 from ops.cli.main import app
 from runtime.settings import Settings
 from simulators.moodle import MoodleSite, change_user
@@ -43,8 +44,10 @@ from tests.support.operators import BY
 from tests.support.workbench import KEY, KEYS, TOKEN, Workbench, academy
 
 WHY = {"reason": "asked to, by somebody"}
-# What is no act of the command line: a stream of evidence, and a look.
-NO_ACT = {"audit_export", "people_plan"}
+# What is no act: a stream of evidence, and looks.
+NO_ACT = {"audit_export", "people_plan", "replay_preview"}
+# What cannot be the same twice.
+VOLATILE = {"expires_at", "event"}
 # The site of each scene, for what somebody does there by hand.
 SITES: dict[int, MoodleSite] = {}
 
@@ -77,7 +80,7 @@ class Place:
                 row.actor,
                 row.role,
                 row.before,
-                {name: value for name, value in (row.after or {}).items() if name != "expires_at"},
+                {name: value for name, value in (row.after or {}).items() if name not in VOLATILE},
                 row.reason,
                 row.outcome,
             )
@@ -137,6 +140,30 @@ def selected(bench: Workbench) -> None:
     bench.choose(payrolls="selected")
 
 
+def failed(bench: Workbench) -> None:
+    bench.done(enrolled("EN-9", "E-1", "C-NONE"))
+
+
+def dismissed(bench: Workbench) -> None:
+    failed(bench)
+    failures.dismiss(bench.pool, TENANT, failures.Chosen(ids=[1]), BY)
+
+
+def replaying(bench: Workbench) -> None:
+    failed(bench)
+    replays.create(bench.pool, Settings("", "", KEYS), TENANT, Selection(ids=(1,)), BY)
+
+
+def replay_paused(bench: Workbench) -> None:
+    replaying(bench)
+    replay_acts.pause(bench.pool, TENANT, 1, BY)
+
+
+def replay_unapproved(bench: Workbench) -> None:
+    replaying(bench)
+    bench.run("update replay set state = 'unapproved'")
+
+
 def eva(bench: Workbench) -> None:
     access.add_operator(bench.pool, TENANT, "eva", "viewer", by=BY)
 
@@ -170,6 +197,18 @@ CASES = {
     "field_unmap": Case(f"{I1}/fields/number/unmap", WHY, mapped),
     "link_set": Case("/links/set", {"integration_id": 1, "employee_key": "E-1", "lms_user_id": "4"} | WHY, unlinked),
     "link_unset": Case("/links/unset", {"integration_id": 1, "employee_key": "E-1"} | WHY),
+    "group_acknowledge": Case("/failures/groups/1/acknowledge", WHY, failed),
+    "group_snooze": Case("/failures/groups/1/snooze", {"until": "2150-01-31T12:00:00Z"} | WHY, failed),
+    "group_assign": Case("/failures/groups/1/assign", {"to": "eva"} | WHY, failed),
+    "group_note": Case("/failures/groups/1/note", {"text": "the course is missing"}, failed),
+    "failure_dismiss": Case("/failures/dismiss", {"group": 1} | WHY, failed),
+    "failure_restore": Case("/failures/restore", {"ids": [1]} | WHY, dismissed),
+    "replay_create": Case("/replays", {"ids": [1]} | WHY, failed),
+    "replay_approve": Case("/replays/1/approve", WHY, replay_unapproved),
+    "replay_pause": Case("/replays/1/pause", WHY, replaying),
+    "replay_resume": Case("/replays/1/resume", WHY, replay_paused),
+    "replay_cancel": Case("/replays/1/cancel", WHY, replaying),
+    "integration_outcomes": Case(f"{I1}/outcomes", {"added": {"X": "Exempt"}} | WHY),
     "guard_approve": Case("/guards/1/approve", WHY, guarded),
     "guard_reject": Case("/guards/1/reject", WHY, guarded),
     "guard_undo": Case("/guards/1/undo", WHY, approved),
@@ -182,6 +221,7 @@ CASES = {
         lambda bench: bench.run("update placement set provisioned_at = null"),
     ),
     "enrolment_reprovision": Case("/enrolments/EN-1/reprovision", {"integration_id": 1} | WHY),
+    "people_override": Case("/people/E-1/override", {"fields": {"last_name": "Zee"}} | WHY),
     "operator_add": Case("/operators", {"name": "eva", "role": "viewer"} | WHY),
     "operator_remove": Case("/operators/eva/remove", WHY, eva),
     "token_create": Case(

@@ -16,6 +16,7 @@ from simulators.talentlms import TalentSite, talent_site
 from tests.integration.test_checkup import Checked
 from tests.integration.test_configuration import PRIVATE
 from tests.support.builders import BY_CODE, MOODLE, TENANT
+from tests.support.operators import BY
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_an_api_that_is_switched_off_is_told_once_and_ends_by_itself(bench: Chec
 
 def test_a_portal_is_tested_by_hand(bench: Checked, pool: Pool) -> None:
     """R180."""
-    found = selfcheck.check(pool, PRIVATE, actions.find_integration(pool, MOODLE, TENANT))
+    found = selfcheck.check(pool, PRIVATE, actions.find_integration(pool, MOODLE, TENANT), by=BY)
 
     assert found.identity == Identity(bench.integration().url, "")
     assert [check for check in found.checks if check.state in RED] == []

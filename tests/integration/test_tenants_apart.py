@@ -1,7 +1,9 @@
 """What each database role may touch, and that the console sees one tenant at a time; S13, S19."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 import psycopg
@@ -143,6 +145,21 @@ def test_ingest_can_open_a_failure(worked: Workbench, as_: As) -> None:
     assert worked.column("select code from failure") == ["same_id_other_bytes"]
 
 
+def test_workers_read_every_view_and_delete_what_a_statement_deletes(pool: Pool) -> None:
+    """A statement or view that is new cannot forget its grant."""
+    text = "".join(file.read_text() for file in Path("db/queries").glob("*.sql"))
+    deleted = set(re.findall(r"delete from (\w+)", text)) - {"idempotent"}
+    with transaction(pool) as db:
+        lacking = db.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace"
+            " and (relkind = 'v' and not (has_table_privilege('matricula_worker', oid, 'select')"
+            "                             and 'security_invoker=true' = any(reloptions))"
+            "      or relname = any(%s) and not has_table_privilege('matricula_worker', oid, 'delete'))",
+            [list(deleted)],
+        ).fetchall()
+    assert lacking == []
+
+
 def test_every_table_is_guarded(pool: Pool, tables: list[str]) -> None:
     """A new table cannot be forgotten: without a way to its tenant the schema is refused."""
     with transaction(pool) as db:
@@ -151,18 +168,50 @@ def test_every_table_is_guarded(pool: Pool, tables: list[str]) -> None:
         assert ([name for (name,) in guarded], bare.fetchone()) == (tables, (0,))
 
 
-def test_a_user_who_may_not_make_roles_is_told_so(pool: Pool, database_url: str) -> None:
-    """A server of somebody else's: `init` says what is missing instead of ending in the middle."""
+def test_an_owner_who_was_given_the_roles_need_not_make_them(pool: Pool, database_url: str) -> None:
+    """As deploy/postgres/create-database.sql does it."""
+    with poor_owner(pool, database_url) as url:
+        with transaction(pool) as db:
+            db.execute("grant matricula_ingest, matricula_worker, matricula_console, matricula_audit to nobody_much")
+        with open_pool(url, name="test", max_size=1) as poor, transaction(poor) as db:
+            assert create_schema(db)
+
+
+def test_a_user_of_the_console_is_no_more_than_its_role(pool: Pool, worked: Workbench, database_url: str) -> None:
+    """S23: a console with a user of its own can take no other role, and has no rows without one either."""
+    with poor_owner(pool, database_url) as url:
+        with transaction(pool) as db:
+            db.execute("grant matricula_console to nobody_much")
+        with open_pool(url, name="test", max_size=1, role="console") as console:
+            with pytest.raises(errors.InsufficientPrivilege), transaction(console) as db:
+                db.execute("set role matricula_worker")
+            with transaction(console) as db:
+                db.execute("reset role")
+                assert db.execute("select count(*) from public.account").fetchone() == (0,)
+
+
+@contextmanager
+def poor_owner(pool: Pool, database_url: str) -> Iterator[str]:
+    """A user with a schema of their own and no right on the server; yields their URL."""
     with transaction(pool) as db:
         db.execute("create role nobody_much login password 'x'")
         db.execute("create schema mine authorization nobody_much")
         db.execute("alter role nobody_much set search_path = mine")
     try:
-        plain = psycopg.conninfo.make_conninfo(database_url, user="nobody_much", password="x")
-        refused = pytest.raises(NeedsAttention, match="roles_missing")
-        with open_pool(plain, name="test", max_size=1) as poor, refused, transaction(poor) as db:
-            create_schema(db)
+        yield psycopg.conninfo.make_conninfo(database_url, user="nobody_much", password="x")
     finally:
         with transaction(pool) as db:
             db.execute("drop schema mine cascade")
             db.execute("drop role nobody_much")
+
+
+def test_a_user_who_may_not_make_roles_is_told_so(pool: Pool, database_url: str) -> None:
+    """A server of somebody else's: `init` says what is missing instead of ending in the middle."""
+    refused = pytest.raises(NeedsAttention, match="roles_missing")
+    with (
+        poor_owner(pool, database_url) as url,
+        open_pool(url, name="test", max_size=1) as poor,
+        refused,
+        transaction(poor) as db,
+    ):
+        create_schema(db)

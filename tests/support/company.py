@@ -12,6 +12,7 @@ from ops.syncing import sync_now
 from producers.publisher import OutgoingEvent
 from runtime.topology import EVENTS
 from tests.support.installation import TENANT, Installation
+from tests.support.operators import BY
 
 PEOPLE = tuple(f"E-{number:02d}" for number in range(1, 13))
 COURSES = ("C001", "C002")
@@ -118,7 +119,7 @@ def rename_somebody_by_hand(made: Installation) -> None:
     [user] = made.rows("select lms_user_id from account where employee_key = %(key)s", key=PEOPLE[1])
     made.site.tell("users/change", id=int(user["lms_user_id"]), lastname="Tampered")
     with open_pool(made.settings.database_url, name="test", max_size=1) as pool:
-        sync_now(pool, actions.find_integration(pool, "Academy", None), ("people",), by="test", again=False)
+        sync_now(pool, actions.find_integration(pool, "Academy", None), ("people",), by=BY, again=False)
 
 
 def all_scanned(made: Installation) -> bool:

@@ -8,7 +8,7 @@ from pydantic import Field
 from db.findings import FindingRow
 from domain.drift import Kind
 from ops import drift
-from ops.api.declaring import Done, DryRun, Id, act, router, view
+from ops.api.declaring import Done, DryRun, Id, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, read
 from ops.commands import command
@@ -20,7 +20,7 @@ routes = router("drift")
 
 
 class Deciding(Why):
-    findings: list[int] = Field(min_length=1, max_length=1000, description="Their numbers.")
+    findings: list[Number] = Field(min_length=1, max_length=1000, description="Their numbers.")
 
 
 class Decisions(Done):

@@ -10,7 +10,7 @@ from db.enrolments import Chosen, EnrolmentLine, EnrolmentViews
 from db.pool import transaction
 from ops import enrolments
 from ops.actions import Refused
-from ops.api.declaring import Done, DryRun, Key, act, router, view
+from ops.api.declaring import Done, DryRun, Key, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, read
 from ops.commands import command
@@ -39,7 +39,7 @@ class Exported(Done):
 
 
 class Anew(Why):
-    integration_id: int = Field(ge=1, lt=2**62)
+    integration_id: Number
 
 
 class Forgotten(Done):

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from ops.api.declaring import act, router
-from ops.api.guard import By
+from ops.api.guard import READS_ITSELF, By
 from ops.api.problems import Trouble
 from ops.publishing import PUBLISH, NotTaken, UnknownMediaType, publish, read
 
@@ -13,6 +13,7 @@ routes = router("events")
 
 ANY = {"schema": {"type": "object"}}
 BODY = {
+    READS_ITSELF: True,
     "requestBody": {
         "required": True,
         "content": {
@@ -20,7 +21,7 @@ BODY = {
             "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"type": "object"}}},
             "application/json": ANY,
         },
-    }
+    },
 }
 
 

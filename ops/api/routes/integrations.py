@@ -17,6 +17,7 @@ from ops.api.declaring import Done, DryRun, Id, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, read, slice_of
 from ops.commands import command
+from ops.outcomes import choose_outcomes
 from ops.payrolls import tick
 from runtime.secrets import Secret
 
@@ -129,6 +130,14 @@ class Selected(Done):
     payrolls: list[str]
     unconfirmed: list[str]
     problem: str
+
+
+class Outcomes(Why):
+    """What changes; the rest of the pick-list stays as it is."""
+
+    added: dict[str, str] = Field({}, description="Labels by code.")
+    passed: str | None = Field(None, max_length=255)
+    failed: str | None = Field(None, max_length=255)
 
 
 @view(routes, "/integrations", READ)
@@ -306,6 +315,24 @@ def integration_select(caller: By, integration_id: Id, chosen: Selecting, dry_ru
     words.append("--tick-all" if chosen.select else "--untick-all")
     typed = command("integration", "payrolls", row.name, *words, tenant=caller.tenant, reason=chosen.reason)
     return Selected(payrolls=done.payrolls, unconfirmed=done.unconfirmed, problem=done.problem, command=typed)
+
+
+@act(routes, "/integrations/{integration_id}/outcomes", life.EDIT)
+def integration_outcomes(caller: By, integration_id: Id, chosen: Outcomes, dry_run: DryRun = False) -> Done:
+    """Add items to HR's result pick-list, and say which of them stand for pass and fail (R26)."""
+    row = caller.integration(integration_id)
+    choose_outcomes(
+        caller.pool,
+        caller.site.settings,
+        row,
+        by=caller.acting(chosen.reason, dry_run=dry_run),
+        added=chosen.added,
+        passed=chosen.passed,
+        failed=chosen.failed,
+    )
+    words = [word for code, label in chosen.added.items() for word in ("--add", f"{code}={label}")]
+    options = {"pass": chosen.passed, "fail": chosen.failed, "tenant": caller.tenant, "reason": chosen.reason}
+    return Done(command=command("integration", "outcomes", row.name, *words, **options))
 
 
 @view(routes, "/integrations/{integration_id}/courses", READ)

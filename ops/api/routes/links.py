@@ -7,7 +7,7 @@ from pydantic import Field
 
 from db.links import LinkRow, links
 from db.pool import transaction
-from ops.api.declaring import Done, DryRun, act, router, view
+from ops.api.declaring import Done, DryRun, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, read
 from ops.commands import command
@@ -17,7 +17,7 @@ routes = router("links")
 
 
 class Unset(Why):
-    integration_id: int = Field(ge=1, lt=2**62)
+    integration_id: Number
     employee_key: str = Field(min_length=1, max_length=255)
 
 

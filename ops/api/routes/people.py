@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from db.configuration import integrations
 from db.people import Available, PeopleViews, TimelineLine
@@ -13,10 +13,12 @@ from domain.planning import counted
 from domain.why import Explanation
 from ops import people
 from ops.actions import NotFound
-from ops.api.declaring import Key, act, router, view
-from ops.api.guard import By
-from ops.api.paging import Cursor, Limit, Page, page, read, slice_of
+from ops.api.declaring import Done, DryRun, Key, act, router, view
+from ops.api.guard import By, Why
+from ops.api.paging import Cursor, Limit, Page, page, reach, read, slice_of
 from ops.api.problems import Trouble
+from ops.commands import command
+from ops.overrides import OVERRIDE, override
 from ops.planning import Selection, plan
 
 READ = "people:person:read"
@@ -42,6 +44,15 @@ class Planned(BaseModel):
 
     people: list[dict[str, Any]]
     counts: dict[str, int]
+
+
+class Overriding(Why):
+    fields: dict[str, str] = Field(min_length=1, max_length=100, description="Text by field; empty for nothing.")
+
+
+class Overridden(Done):
+    fields: list[str]
+    event_id: str | None
 
 
 @view(routes, "/people", READ)
@@ -95,10 +106,9 @@ def people_why(
 @view(routes, "/people/{key}/timeline", READ)
 def people_timeline(caller: By, key: Key, limit: Limit = 50, cursor: Cursor = None) -> Page[TimelineLine]:
     """What HR told about a person and what was done for them, the newest first."""
-    (start,) = read(cursor, int) or (0,)
     with transaction(caller.pool) as db:
         views = PeopleViews(db)
-        lines = views.timeline(people.subject_of(views, key, caller.tenant), min(start + limit + 1, 10_000))
+        lines = views.timeline(people.subject_of(views, key, caller.tenant), reach(limit, cursor))
     return slice_of(lines[::-1], limit, cursor)
 
 
@@ -122,3 +132,15 @@ def people_plan(caller: By, key: Key, integration: Name = None) -> Planned:
         raise NotFound("no integration matches")
     done = plan(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key))
     return Planned(people=[asdict(one) for one in done.people], counts=dict(counted(done.people)))
+
+
+@act(routes, "/people/{key}/override", OVERRIDE)
+def people_override(caller: By, key: Key, wanted: Overriding, dry_run: DryRun = False) -> Overridden:
+    """Set a person's fields by hand until HR says something newer. Answers which, never what was in them."""
+    with transaction(caller.pool) as db:
+        subject = people.subject_of(PeopleViews(db), key, caller.tenant)
+    by = caller.acting(wanted.reason, dry_run=dry_run)
+    done = override(caller.pool, caller.site.settings, subject, wanted.fields, by)
+    words = [word for name, text in wanted.fields.items() for word in ("--set", f"{name}={text}")]
+    typed = command("override", key, *words, tenant=caller.tenant, reason=wanted.reason)
+    return Overridden(fields=sorted(done.fields), event_id=done.event_id, command=typed)

@@ -52,7 +52,7 @@ def subject(*broken: Condition) -> Subject:
     "broken", list(product([False, True], repeat=9)), ids=lambda flags: "".join(map(str, map(int, flags)))
 )
 def test_of_every_combination_exactly_the_failing_ones_are_named(broken: tuple[bool, ...]) -> None:
-    """R118 to R126: all 512; the first of them is the one to begin with."""
+    """R118, R119, R120, R121, R122, R123, R124, R125, R126: all 512; the first of them is the one to begin with."""
     failing = [condition for condition, is_broken in zip(CONDITIONS, broken, strict=True) if is_broken]
 
     findings = examine(subject(*failing), required=CONDITIONS, due="today")
