@@ -110,8 +110,9 @@ class ChoosingStore(Store):
     def __init__(self, db: Db, tenant: str | None) -> None:
         super().__init__(db, tenant=tenant)
 
-    def members(self, selection: Selection) -> list[Member]:
-        return [Member(*row) for row in self._rows("members", **selection.values())]
+    def members(self, selection: Selection, *, most: int) -> list[Member]:
+        """What matches and can be tried again, in the order in which it would be."""
+        return [Member(*row) for row in self._rows("members", **selection.values(), most=most)]
 
     def why_not(self, ids: Iterable[int]) -> dict[int, str]:
         """Why these failures cannot be tried again; what is not here at all is left out."""

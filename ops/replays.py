@@ -32,6 +32,8 @@ from runtime.crashpoints import crashpoint
 from runtime.settings import Settings
 
 REASON_ABOVE = 10
+MOST = 100_000
+"""Failures in one replay; more are tried in several (S20)."""
 LARGE = 100
 CREATE, CREATE_LARGE = "replays:replay:create", "replays:large:create"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -211,7 +213,9 @@ def _chosen(pool: Pool, tenant: str | None, selection: Selection, mode: Mode) ->
         raise Refused("say which failures: by number, group, integration, code, person, payroll, course, type or time")
     with transaction(pool) as db:
         store = ChoosingStore(db, tenant)
-        members = store.members(selection)
+        members = store.members(selection, most=MOST + 1)
+        if len(members) > MOST:
+            raise Refused(f"more than {MOST:,} failures match: choose fewer, by integration, code or time")
         refused = _refused(store, selection, members)
         if not members:
             raise NotFound(_nothing(refused))

@@ -31,7 +31,8 @@ with chosen as (
 select failure_id, tenant, integration_id, group_id, subject_kind, subject_id, employee_key, code, times
 from subjects
 order by min(first_at) over (partition by coalesce(employee_key, subject_kind || subject_id)),
-         coalesce(employee_key, subject_kind || subject_id), rank, subject_id::bigint;
+         coalesce(employee_key, subject_kind || subject_id), rank, subject_id::bigint
+limit %(most)s;
 
 -- name: why_not
 -- What stands against trying these again, number by number; those that nobody here may know of are not among them.
