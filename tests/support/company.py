@@ -46,22 +46,30 @@ def members(payroll: str, count: int) -> list[OutgoingEvent]:
     return [_event(HIRED, key, _employee(key) | {"payroll": payroll}) for key in keys]
 
 
+def renamed(people: tuple[str, ...], last_name: str) -> list[OutgoingEvent]:
+    """Newer words on these people."""
+    return [
+        _event("hr.employee.updated.v1", key, _employee(key) | {"last_name": last_name}, day=2, what="renaming")
+        for key in people
+    ]
+
+
 def payroll_enabled(payroll: str) -> OutgoingEvent:
     return _event("hr.payroll.enabled.v1", payroll, {"payroll": payroll})
 
 
-def _event(event_type: str, subject: str, data: dict[str, Any]) -> OutgoingEvent:
+def _event(event_type: str, subject: str, data: dict[str, Any], *, day: int = 1, what: str = "event") -> OutgoingEvent:
     event = {
         "specversion": "1.0",
-        "id": f"event of {subject}",
+        "id": f"{what} of {subject}",
         "source": "/hr/acme",
         "type": event_type,
         "subject": subject,
-        "time": "2026-03-01T09:00:00+01:00",
+        "time": f"2026-03-0{day}T09:00:00+01:00",
         "tenant": TENANT,
         "data": data,
     }
-    return OutgoingEvent(EVENTS, event_type, f"event of {subject}", json.dumps(event).encode())
+    return OutgoingEvent(EVENTS, event_type, f"{what} of {subject}", json.dumps(event).encode())
 
 
 def _employee(key: str) -> dict[str, Any]:
