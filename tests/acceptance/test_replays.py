@@ -167,7 +167,8 @@ def test_a_revoked_token_is_one_group_and_one_notice_whatever_waits(make: Make) 
 
     site_info = "core_webservice_get_site_info"
     refused = [call for call in made.site.read("calls")[before:] if call["function"] != site_info]
-    assert len(refused) <= 5
+    # Each of the worker's six threads may have been on its way before the first answer was known.
+    assert len(refused) <= 6
     assert groups(made) == [("token_refused", 1, "new")]
     assert made.rows("select kind, code, channel from notice order by channel") == [
         {"kind": "quarantine", "code": "token_refused", "channel": "mail"},
