@@ -599,8 +599,8 @@ create table failure (
     group_id          bigint not null references failure_group,
     tenant            text,
     integration_id    bigint references integration,
-    subject_kind      text not null check (subject_kind in ('account', 'placement', 'membership', 'inbox', 'integration',
-                                                            'course', 'guard', 'payroll')),
+    subject_kind      text not null check (subject_kind in ('account', 'placement', 'membership', 'reading', 'inbox',
+                                                            'integration', 'course', 'guard', 'payroll')),
     subject_id        text not null,
     employee_key      text,                          -- whom it concerns, where that is one person
     code              text not null,

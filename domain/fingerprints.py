@@ -19,7 +19,9 @@ from typing import Literal
 
 from domain.failure_catalogue import CATALOGUE, Owner, describe
 
-FailureKind = Literal["account", "placement", "membership", "inbox", "integration", "course", "guard", "payroll"]
+FailureKind = Literal[
+    "account", "placement", "membership", "reading", "inbox", "integration", "course", "guard", "payroll"
+]
 
 OURS = ("domain", "runtime", "db", "lms", "producers", "workers", "ops")
 
@@ -49,6 +51,7 @@ OPERATIONS: Mapping[FailureKind, str] = {
     "account": "person",
     "placement": "enrolment",
     "membership": "group",
+    "reading": "result",
     "inbox": "event",
     "integration": "site",
     "course": "course",

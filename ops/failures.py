@@ -106,7 +106,7 @@ def _commands(group: GroupLine, samples: Sequence[FailureLine]) -> list[str]:
         return []
     acts = [f"matricula failures dismiss --group {group.group_id} --reason '…'"]
     if group.kind not in REPLAYABLE:
-        return acts if group.kind in ("course", "payroll") else []
+        return acts if group.kind in ("reading", "course", "payroll") else []
     one = samples[0].failure_id if samples else 0
     retry = [f"matricula replay create --item {one} --reason '…'", f"matricula replay preview --group {group.group_id}"]
     return retry + acts

@@ -221,11 +221,11 @@ class UnitReading:
             if isinstance(outcome, Failed) and site_trouble([outcome]) is None:
                 self._tally().fail(outcome.failure.code)
                 problems += [
-                    Problem("placement", _placement_key(key), outcome.failure.code, outcome.failure.detail)
+                    Problem("reading", str(key), outcome.failure.code, outcome.failure.detail)
                     for key in placements[pair]
                 ]
         self._work(db).open_failures(self._integration.tenant, problems)
-        self._work(db).resolve_failures("placement", [_placement_key(key) for key in standings])
+        self._work(db).resolve_failures("reading", list(standings))
 
     # Ends
 
@@ -249,8 +249,3 @@ class UnitReading:
 
     def _log(self, event: str, **facts: object) -> None:
         log.info(event, integration_id=self._integration.integration_id, **facts)
-
-
-def _placement_key(placement_id: int) -> str:
-    """Reading results has troubles of its own, which provisioning does not heal."""
-    return f"{placement_id}/results"

@@ -225,9 +225,9 @@ select c.course_code, c.integration, c.data from course c
 where c.tenant = %(tenant)s and c.course_code = any(%(codes)s);
 
 -- name: resolve_placement_failures
--- What was wrong with a placement before its facts changed is no longer known to be wrong.
+-- What was wrong with a placement, or with reading its results, before its facts changed is no longer known to be wrong.
 update failure set resolved_at = now()
-where subject_kind = 'placement' and subject_id = any(%(ids)s::text[]) and resolved_at is null;
+where subject_kind in ('placement', 'reading') and subject_id = any(%(ids)s::text[]) and resolved_at is null;
 
 -- name: wake_accounts
 -- Accounts whose placements changed are due when the first of those is.

@@ -27,7 +27,7 @@ update failure set resolved_at = now(), dismissed_at = now(), dismissed_by = %(w
                    restorable_until = now() + %(kept)s
 where resolved_at is null and (%(tenant)s::text is null or tenant = %(tenant)s)
   and (failure_id = any(%(ids)s) or group_id = any(%(groups)s))
-  and subject_kind in ('inbox', 'account', 'placement', 'membership', 'course', 'payroll')
+  and subject_kind in ('inbox', 'account', 'placement', 'membership', 'reading', 'course', 'payroll')
 returning failure_id, group_id;
 
 -- name: restore

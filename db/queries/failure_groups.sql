@@ -26,14 +26,12 @@ where fingerprint = any(%(fingerprints)s) and coalesce(integration_id, 0) = coal
 -- What needs a person becomes visible in its group, once per subject and code.
 insert into failure as f (group_id, tenant, integration_id, subject_kind, subject_id, employee_key, code, detail)
 select g.group_id, %(tenant)s, %(integration_id)s, u.kind, u.id,
-       case u.kind
-           when 'account' then (select a.employee_key from account a where a.account_id = u.id::bigint)
-           when 'inbox' then (select m.subject from inbox m
-                              where m.inbox_id = u.id::bigint and m.type like 'hr.employee.%%')
-           when 'placement' then (select a.employee_key from placement p join account a using (account_id)
-                                  where p.placement_id = u.id::bigint)
-           when 'membership' then (select a.employee_key from placement p join account a using (account_id)
-                                   where p.placement_id = u.id::bigint)
+       case when u.kind = 'account' then (select a.employee_key from account a where a.account_id = u.id::bigint)
+            when u.kind = 'inbox' then (select m.subject from inbox m
+                                        where m.inbox_id = u.id::bigint and m.type like 'hr.employee.%%')
+            when u.kind in ('placement', 'membership', 'reading') then
+                (select a.employee_key from placement p join account a using (account_id)
+                 where p.placement_id = u.id::bigint)
        end, u.code, u.detail
 from unnest(%(fingerprints)s::text[], %(kinds)s::text[], %(ids)s::text[], %(codes)s::text[], %(details)s::text[])
      as u(fingerprint, kind, id, code, detail)

@@ -41,7 +41,7 @@ select f.failure_id, f.group_id, f.tenant, i.name as integration, f.subject_kind
        f.dismissed_because, f.restorable_until
 from failure f
 left join integration i using (integration_id)
-left join placement p on p.placement_id = case when f.subject_kind in ('placement', 'membership')
+left join placement p on p.placement_id = case when f.subject_kind in ('placement', 'membership', 'reading')
                                                then f.subject_id::bigint end
 where (%(tenant)s::text is null or f.tenant = %(tenant)s)
   and (%(ids)s::bigint[] is null or f.failure_id = any(%(ids)s))
@@ -66,7 +66,7 @@ select coalesce(case %(by)s
        max(f.last_at) as last_at
 from failure f
 left join integration i using (integration_id)
-left join placement p on p.placement_id = case when f.subject_kind in ('placement', 'membership')
+left join placement p on p.placement_id = case when f.subject_kind in ('placement', 'membership', 'reading')
                                                then f.subject_id::bigint end
 left join inbox m on m.inbox_id = case when f.subject_kind = 'inbox' then f.subject_id::bigint end
 left join person h on h.tenant = f.tenant and h.employee_key = f.employee_key

@@ -151,7 +151,7 @@ def test_one_bad_enrolment_does_not_stop_the_loop(pool: Pool) -> None:
     lms.fail("standings", NeedsAttention("user_gone"), only=lambda pair: pair.user_id == "102")
     bench.poll()
     assert [key for key, _, _ in outcomes(bench)] == ["EN-1", "EN-3"]
-    assert bench.failures() == [("placement", "user_gone")]
+    assert bench.failures() == [("reading", "user_gone")]
     assert asked(lms, bench.poll) == {"roster": 1, "standings": 1}
     assert [key for key, _, _ in outcomes(bench)] == ["EN-1", "EN-2", "EN-3"]
     assert bench.failures() == []
