@@ -48,7 +48,8 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 
 def _burst() -> dict[str, float]:
-    with lab() as place, place.simulator("small") as site, place.results_wanted():
+    with lab() as place, place.simulator("small") as site:
+        place.want_results()
         place.add_integration(site.url)
         with place.running(*INSTALLATION):
             _hire(place, site, hires(WARM_UP, crowd="W"))

@@ -145,11 +145,9 @@ class Lab:
             with Simulator(json.loads(server.stdout.readline())["url"]) as site:
                 yield site
 
-    @contextmanager
-    def results_wanted(self) -> Iterator[None]:
+    def want_results(self) -> None:
         """Somebody has bound a queue for what is announced, so that the relay has its usual work."""
-        with Listener(self.settings.amqp_url, "bench.results"):
-            yield
+        Listener(self.settings.amqp_url, "bench.results")
 
 
 class Simulator:

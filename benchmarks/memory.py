@@ -21,7 +21,8 @@ LIMIT_MB = 150
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    with lab() as place, place.simulator("off") as site, place.results_wanted():
+    with lab() as place, place.simulator("off") as site:
+        place.want_results()
         place.add_integration(site.url)
         with place.running(*INSTALLATION):
             held = {}

@@ -40,7 +40,8 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 def _round(dice: random.Random) -> tuple[list[float], list[float]]:
     """Milliseconds per person: the overhead, and all."""
-    with lab() as place, place.simulator("small") as site, place.results_wanted():
+    with lab() as place, place.simulator("small") as site:
+        place.want_results()
         place.add_integration(site.url)
         with place.running(*INSTALLATION):
             place.arrive(hires(WARM_UP, crowd="W"), EVENTS_PER_SECOND / 2, dice)

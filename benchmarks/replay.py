@@ -36,7 +36,8 @@ LINKED = "select employee_key, extract(epoch from linked_at)::float8 from accoun
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    with lab() as place, place.simulator(LATENCY) as site, place.results_wanted():
+    with lab() as place, place.simulator(LATENCY) as site:
+        place.want_results()
         integration_id = place.add_integration(site.url)
         with place.running(*INSTALLATION):
             _prepare(place, integration_id)

@@ -44,7 +44,8 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 def _round(dice: random.Random) -> tuple[float, list[float], list[float]]:
     """People per second of a sweep, and the milliseconds of each single hire during another one and before it."""
-    with lab() as place, place.simulator(LATENCY) as site, place.results_wanted():
+    with lab() as place, place.simulator(LATENCY) as site:
+        place.want_results()
         place.add_integration(site.url, payrolls="selected")
         with place.running(*INSTALLATION):
             _prepare(place, site)

@@ -100,6 +100,10 @@ class CheckStore(IntegrationStore):
         """Only the next check, or a person, ends the hold."""
         self._rows("stay_held")
 
+    def ask_again(self) -> None:
+        """A quarantine is probed at once."""
+        self._rows("ask_again")
+
     def wanted_identities(self, *, after: str, most: int) -> list[Wanted]:
         """The next people after this employee key."""
         return [Wanted(*row) for row in self._rows("wanted_identities", after=after, most=most)]

@@ -82,6 +82,10 @@ update integration set site_url = %(url)s, site_name = %(name)s where integratio
 update integration set resume_at = now() + interval '25 hours'
 where integration_id = %(integration_id)s and state = 'quarantined';
 
+-- name: ask_again
+-- Whether a quarantine is over is asked at once, and not when its wait is.
+update integration set resume_at = now() where integration_id = %(integration_id)s and state = 'quarantined';
+
 -- name: wake_poll
 -- Results are read again: what held them is over.
 update poll_cursor set due_at = least(due_at, now()) where integration_id = %(integration_id)s;

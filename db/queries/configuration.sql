@@ -41,8 +41,10 @@ where integration_id = %(integration_id)s and settings_version = %(version)s
 returning settings_version;
 
 -- name: replace_token
--- Another token, sealed.
-update integration set token_sealed = %(token)s where integration_id = %(integration_id)s;
+-- Another token, sealed. What held the integration is asked about at once.
+update integration
+set token_sealed = %(token)s, resume_at = case when state = 'quarantined' then now() else resume_at end
+where integration_id = %(integration_id)s;
 
 -- name: set_state
 -- Enabled, paused or drafted by a person. A quarantine ends by a probe or by enabling anew.

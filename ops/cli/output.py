@@ -69,11 +69,13 @@ def _plain(value: Any) -> Any:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table; control characters in it are shown, not obeyed."""
+    """A table, which says so when it is empty; control characters in it are shown, not obeyed."""
     table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(printable(value) for value in row))
     out.print(table)
+    if not table.row_count:
+        out.print("[dim](none)[/]")
 
 
 def printable(value: object) -> str:

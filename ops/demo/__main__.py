@@ -4,9 +4,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from db.console_views import Overview, Views
@@ -14,13 +16,15 @@ from db.pool import Pool, open_pool, transaction
 from db.result_views import ResultFilter, ResultViews
 from domain.integration import IntegrationSettings
 from ops import actions
+from ops.actions import Published
 from ops.cli.output import err, told
 from ops.demo.check import READERS, Held
 from ops.demo.expected import Expected, State, load, read_line
-from ops.demo.generate import AFTERWARDS, BEFORE, FEED, TENANT
+from ops.demo.generate import AFTERWARDS, BEFORE, FEED, TENANT, TROUBLE
 from ops.demo.outcome import AtPlace, Outcome, show
 from ops.demo.places import PLACES, Place
 from ops.demo.processes import Simulator, installation, log_folder, simulator
+from ops.demo.trouble import Trouble
 from ops.demo.watch import Watch, bars, look
 from ops.operators import Operator
 from producers.listener import Listener
@@ -43,7 +47,11 @@ def main() -> int:
         pool = stack.enter_context(open_pool(settings.database_url, name="demo", max_size=3))
         sites = {place: stack.enter_context(simulator(place, logs)) for place in PLACES}
         stack.enter_context(installation(environment, logs))
-        outcome = _demo(settings, pool, sites)
+        by = Operator.at_the_machine()
+        if not actions.initialise(settings, pool, by=by):
+            raise actions.Refused("this database is in use already; the demo wants an empty one")
+        trouble = Trouble(PLACES[0], sites[PLACES[0]], pool, environment, logs)
+        outcome = _Demo(settings, pool, sites, by).play(trouble)
     show(outcome)
     if outcome.wrong():
         err.print(f"the processes' logs are in {logs}")
@@ -52,40 +60,79 @@ def main() -> int:
     return 0
 
 
-def _demo(settings: Settings, pool: Pool, sites: Mapping[Place, Simulator]) -> Outcome:
-    by = Operator.at_the_machine()
-    if not actions.initialise(settings, pool, by=by):
-        raise actions.Refused("this database is in use already; the demo wants an empty one")
-    began = datetime.now(UTC)
-    ids = {place: _set_up(settings, pool, place, site, by) for place, site in sites.items()}
-    asked = {place: load(FEED, place.rules, BEFORE) for place in sites}
-    with Listener(settings.amqp_url, "demo.results") as listener, bars() as shown:
-        watch = Watch(pool, shown)
-        sent: dict[int, float] = {}
-        first = actions.publish_feed(str(BEFORE), settings, pool, by=by).confirmed
-        watch.until("beforehand", first, _settled)
-        published = actions.publish_feed(
-            str(FEED), settings, pool, by=by, on_line=lambda line: sent.update({line: sent.get(line, time.time())})
+@dataclass
+class _Demo:
+    """One installation and its LMSs through the whole story."""
+
+    settings: Settings
+    pool: Pool
+    sites: Mapping[Place, Simulator]
+    by: Operator
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    published: Published = field(default_factory=Published)
+    sent: dict[int, float] = field(default_factory=dict)
+    finished: dict[Place, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def play(self, trouble: Trouble) -> Outcome:
+        """A year of the company, what breaks in it, and its end."""
+        ids = {place: _set_up(self.settings, self.pool, place, site, self.by) for place, site in self.sites.items()}
+        listener = Listener(self.settings.amqp_url, "demo.results")
+        self._live_through_the_year()
+        trouble.begin()
+        self._publish(TROUBLE)
+        trouble.overcome()
+        self._end()
+        results = {event_id for event_type, event_id in listener.drain() if event_type.startswith("lms.result.")}
+        overview = look(self.pool)
+        places = [self._at(place, overview, ids[place]) for place in self.sites]
+        return Outcome(overview, self.published, places, len(results), trouble.wrong)
+
+    def _live_through_the_year(self) -> None:
+        asked = [load(FEED, place.rules, BEFORE) for place in self.sites]
+        with bars() as shown:
+            watch = Watch(self.pool, shown)
+            watch.until("beforehand", self._publish(BEFORE), _settled)
+            accepted = self.published.confirmed + asked[0].accepted
+            self._publish(FEED, on_line=self._note_sent)
+            watch.until("events", accepted, _settled)
+            watch.until("accounts", sum(map(_accounts, asked)), lambda o: _sum(o, "linked"))
+            watch.until("enrolments", sum(map(_enrolments, asked)), lambda o: _sum(o, "provisioned"))
+            watch.until_quiet()
+            self.finished = {place: _finish(place, site) for place, site in self.sites.items()}
+            watch.until("results", sum(map(len, self.finished.values())), _results)
+
+    def _end(self) -> None:
+        """The year is over, and one payroll leaves the academy."""
+        with bars() as shown:
+            watch = Watch(self.pool, shown)
+            settled = _settled(look(self.pool))
+            sent = self._publish(AFTERWARDS)
+            watch.until("afterwards", sent, lambda overview: _settled(overview) - settled)
+            watch.until_quiet()
+
+    def _note_sent(self, line: int) -> None:
+        self.sent.setdefault(line, time.time())
+
+    def _publish(self, feed: Path, on_line: Callable[[int], None] = lambda _: None) -> int:
+        done = actions.publish_feed(str(feed), self.settings, self.pool, by=self.by, on_line=on_line)
+        self.published.confirmed += done.confirmed
+        self.published.bad_lines += done.bad_lines
+        return done.confirmed
+
+    def _at(self, place: Place, overview: Overview, integration_id: int) -> AtPlace:
+        with transaction(self.pool) as db:
+            provisioned = Views(db, TENANT).provisioned(integration_id)
+            results = ResultViews(db).results(ResultFilter(TENANT, place.name), 100_000)
+        return AtPlace(
+            name=place.name,
+            expected=load(FEED, place.rules, BEFORE, TROUBLE, AFTERWARDS),
+            held=_held(place, self.sites[place]),
+            counts=overview.integrations[integration_id],
+            finished=self.finished[place],
+            results=results,
+            days=_days(place, self.began),
+            seconds=_seconds(self.sent, provisioned),
         )
-        accepted = first + asked[PLACES[0]].accepted
-        watch.until("events", accepted, _settled)
-        watch.until("accounts", sum(map(_accounts, asked.values())), lambda o: _sum(o, "linked"))
-        watch.until("enrolments", sum(map(_enrolments, asked.values())), lambda o: _sum(o, "provisioned"))
-        watch.until_quiet()
-        finished = {place: _finish(place, site) for place, site in sites.items()}
-        watch.until("results", sum(map(len, finished.values())), _results)
-        # The year is over, and one payroll leaves the academy.
-        published.confirmed += first + actions.publish_feed(str(AFTERWARDS), settings, pool, by=by).confirmed
-        watch.until("afterwards", 1, lambda o: _settled(o) - accepted)
-        watch.until_quiet()
-        received = listener.drain()
-    overview = look(pool)
-    results = {event_id for event_type, event_id in received if event_type.startswith("lms.result.")}
-    places = [
-        _at_place(pool, place, site, overview, ids[place], finished[place], sent, began)
-        for place, site in sites.items()
-    ]
-    return Outcome(overview, published, places, len(results))
 
 
 def _set_up(settings: Settings, pool: Pool, place: Place, site: Simulator, by: Operator) -> int:
@@ -112,32 +159,6 @@ def _held(place: Place, site: Simulator) -> Held:
     return READERS[place.lms](site.read("ledger"), place.codes)
 
 
-def _at_place(
-    pool: Pool,
-    place: Place,
-    site: Simulator,
-    overview: Overview,
-    integration_id: int,
-    finished: list[tuple[str, str]],
-    sent: Mapping[int, float],
-    began: datetime,
-) -> AtPlace:
-    with transaction(pool) as db:
-        views = Views(db, TENANT)
-        provisioned = views.provisioned(integration_id)
-        results = ResultViews(db).results(ResultFilter(TENANT, place.name), 100_000)
-    return AtPlace(
-        name=place.name,
-        expected=load(FEED, place.rules, BEFORE, AFTERWARDS),
-        held=_held(place, site),
-        counts=overview.integrations[integration_id],
-        finished=finished,
-        results=results,
-        days=_days(place, began),
-        seconds=_seconds(sent, provisioned),
-    )
-
-
 def _days(place: Place, began: datetime) -> set[date]:
     """On which days results may be dated here: the one on which courses are finished, or those of this run."""
     on_completion = place.settings["results"]["attempted_on"] == "completion"
@@ -146,12 +167,12 @@ def _days(place: Place, began: datetime) -> set[date]:
 
 
 def _seconds(sent: Mapping[int, float], provisioned: Mapping[str, datetime]) -> list[float]:
-    """From the moment an enrolment's first event was handed to the publisher to the LMS holding it, sorted."""
+    """From the moment an enrolment's first event in the feed was handed to the publisher to the LMS holding it."""
     first: dict[str, float] = {}
     for number, line in enumerate(FEED.read_bytes().splitlines(), start=1):
         with suppress(ValueError):
             first.setdefault(read_line(line)["subject"], sent[number])
-    return sorted(at.timestamp() - first[key] for key, at in provisioned.items())
+    return sorted(at.timestamp() - first[key] for key, at in provisioned.items() if key in first)
 
 
 def _accounts(expected: Expected) -> int:

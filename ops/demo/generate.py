@@ -26,6 +26,8 @@ The feed has 860 lines, 827 different events among them, dated January to Octobe
 - 5 events are in order and cannot be fulfilled: 2 people without a first name (empty, and a blank), 1 with neither
   address nor id number, 1 enrolment in a course that the LMS lacks (HB-777), 1 of an employee nobody announced.
 
+While things are broken on purpose, 40 events tell of 20 newcomers of NL-02, each in one course.
+
 Before it, 13 events tell of the portal: one lets ZA-07 in, and twelve name its courses, their numbers there, the units
 that count, and for one of them a group. Afterwards one event takes ZA-07 away from its integration. The course list has
 the 12 courses of the feed, and two in which nobody is enrolled: OLD-VCA is hidden, TALK has no completion criteria. Six
@@ -39,11 +41,23 @@ from itertools import product
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ops.demo.people import LEAVERS, MOVERS, PAYROLLS, UNTOUCHED, WITHOUT_EMAIL, Data, Dice, day_after, hire
+from ops.demo.people import (
+    LEAVERS,
+    MOVERS,
+    PAYROLLS,
+    UNTOUCHED,
+    WITHOUT_EMAIL,
+    Data,
+    Dice,
+    day_after,
+    hire,
+    newcomers,
+)
 
 FEED = Path(__file__).with_name("feed.jsonl")
 BEFORE = Path(__file__).with_name("before.jsonl")
 AFTERWARDS = Path(__file__).with_name("afterwards.jsonl")
+TROUBLE = Path(__file__).with_name("trouble.jsonl")
 COURSES = Path(__file__).with_name("courses.json")
 BY_HAND = Path(__file__).with_name("by_hand.json")
 
@@ -55,6 +69,8 @@ NEW_LAST_NAMES = ("Zandstra", "Wiegand", "Österlund", "Radebe", "Castaño", "Li
 ENROLMENTS, EXTENDED, WITHDRAWN = 400, 8, 10
 REHIRED, EARLY, DUPLICATES = 3, 20, 25
 BY_HAND_COUNT = 6
+NEWCOMERS, REFUSED = 20, 10
+"""Who is hired while things are broken, and how many of them, the first ones, the Moodle refuses."""
 ZONES = {payroll.code: ZoneInfo(payroll.zone) for payroll in PAYROLLS}
 
 # shortname | title | course code | category | visible | completion
@@ -401,6 +417,21 @@ def _portal_course(code: str, number: int) -> Data:
     }
 
 
+def trouble() -> bytes:
+    """
+    What HR says while things are broken: newcomers, each confirmed for one course.
+    """
+    dice = Dice(SEED + 1)
+    facts = []
+    for number, person in enumerate(newcomers(dice, NEWCOMERS)):
+        key, at = person["employee_key"], instant(6, 15) + timedelta(minutes=number)
+        facts.append(Fact("hr.employee.created.v1", key, at, person))
+        booking = _enrolment(dice, 9500 + number, key, COURSE_CODES[number % len(COURSE_CODES)], at)
+        facts.append(Fact("hr.course_enrolment.confirmed.v1", booking["enrolment_key"], at, booking))
+    numbered = [replace(fact, id=f"hb-2026-750{number:03d}") for number, fact in enumerate(facts, start=1)]
+    return b"".join(encode(fact.envelope()) + b"\n" for fact in numbered)
+
+
 def afterwards() -> bytes:
     """
     What HR says when the year is over: one payroll is no longer for the academy.
@@ -454,6 +485,7 @@ def main() -> None:
     """
     FEED.write_bytes(feed())
     BEFORE.write_bytes(before())
+    TROUBLE.write_bytes(trouble())
     AFTERWARDS.write_bytes(afterwards())
     COURSES.write_bytes(courses())
     BY_HAND.write_bytes(by_hand())

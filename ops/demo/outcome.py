@@ -57,19 +57,26 @@ class AtPlace:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All of it. `received` counts the result events that came out of the broker, each once."""
+    """
+    All of it.
+
+    Attributes:
+        received: Result events that came out of the broker, each counted once.
+        trouble: What went wrong about the trouble that was made on purpose.
+    """
 
     overview: Overview
     published: Published
     places: list[AtPlace]
     received: int
+    trouble: list[str]
 
     def wrong(self) -> list[str]:
         """Every difference between what was asked for and what was done."""
         expected = self.places[0].expected
         finished = sum(len(place.finished) for place in self.places)
         conflicts = sum(failure.count for failure in self.overview.failures if failure.integration is None)
-        wrong = [problem for place in self.places for problem in place.wrong(self.overview)]
+        wrong = [problem for place in self.places for problem in place.wrong(self.overview)] + self.trouble
         if self.received != finished:
             wrong.append(f"{finished} courses or units were finished and {self.received} results received")
         if conflicts != len(expected.conflicts):

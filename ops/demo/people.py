@@ -6,7 +6,7 @@ import random
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ ORDINARY = (99, 79, 59)  # people with everyday names in each payroll; the remar
 # Who among the ordinary people lives through what; nobody has two parts.
 LEAVERS, MOVERS = slice(0, 15), slice(15, 75)
 WITHOUT_EMAIL, SECOND_EMAIL_ONLY, UNTOUCHED = slice(75, 85), slice(85, 97), slice(97, None)
+FIRST_NEWCOMER = 900  # a number far from theirs
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,15 @@ def _ordinary_names(dice: Dice, payroll: Payroll) -> list[Name]:
         infix, _, last = last.rpartition("/")
         names.append(Name(given, infix or None, last, _local(given, infix, last)))
     return dice.shuffled(names)
+
+
+def newcomers(dice: Dice, count: int) -> list[Data]:
+    """
+    So many more people of the first payroll, whose addresses nobody else has.
+    """
+    names = _ordinary_names(dice, PAYROLLS[0])[:count]
+    own = [replace(name, local=f"new{number}.{name.local}") for number, name in enumerate(names, start=1)]
+    return [_person(dice, index, name, PAYROLLS[0]) for index, name in enumerate(own, start=FIRST_NEWCOMER)]
 
 
 def _person(dice: Dice, index: int, name: Name, payroll: Payroll) -> Data:

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from db.console_views import Overview, Views
 from db.pool import Pool, transaction
 from ops.cli.output import err
 
 PATIENCE = timedelta(minutes=3)
-NAMES = ("beforehand", "events", "accounts", "enrolments", "results", "afterwards")
 
 Measure = Callable[[Overview], int]
 
@@ -22,14 +21,13 @@ class Watch:
     def __init__(self, pool: Pool, bars: Progress) -> None:
         self._pool = pool
         self._bars = bars
-        self._tasks = {name: bars.add_task(name, total=None, start=False) for name in NAMES}
+        self._tasks: dict[str, TaskID] = {}
         self._measures: dict[str, Measure] = {}
 
     def until(self, name: str, total: int, measure: Measure) -> None:
         """Wait until the measure has come to its total."""
         self._measures[name] = measure
-        self._bars.update(self._tasks[name], total=total)
-        self._bars.start_task(self._tasks[name])
+        self._tasks[name] = self._bars.add_task(name, total=total)
         until = time.monotonic() + PATIENCE.total_seconds()
         while (done := measure(self._looked())) < total and time.monotonic() < until:
             time.sleep(0.1)

@@ -2,7 +2,7 @@
 The control of a running simulated Moodle, besides what every simulator has.
 
     POST complete {user, course, grade?, at?}      finish {fraction, seed?}      cron
-    POST token/revoke {token}             token/restore {token}        release {release}
+    POST token/revoke {token}             token/restore {token, as?}   release {release}
     POST users [..]                       courses [..]                 enrol [..]
     POST users/change {id, ..}            courses/change {id, ..}      (by hand, as in the site's pages)
 """
@@ -32,7 +32,7 @@ class MoodleControl(Control):
                 "finish": lambda body: learners.finish_all(**body),
                 "cron": lambda _: site.run_cron(),
                 "token/revoke": lambda body: self._revoke(body["token"]),
-                "token/restore": lambda body: self._restore(body["token"]),
+                "token/restore": lambda body: self._restore(body["token"], body.get("as")),
                 "users": lambda body: [add_user(site, **fields).id for fields in body],
                 "courses": lambda body: [add_course(site, seed).id for seed in body],
                 "users/change": lambda body: change_user(site, body.pop("id"), **body),
@@ -46,9 +46,10 @@ class MoodleControl(Control):
         with self._moodle.lock:
             self._revoked[token] = self._moodle.state.tokens.pop(token)
 
-    def _restore(self, token: str) -> None:
+    def _restore(self, token: str, new: str | None) -> None:
+        """The account has a token again: the one that was revoked, or another one in its place."""
         with self._moodle.lock:
-            self._moodle.state.tokens[token] = self._revoked.pop(token)
+            self._moodle.state.tokens[new or token] = self._revoked.pop(token)
 
     def _set_release(self, body: dict[str, Any]) -> None:
         if body["release"] not in RELEASES:

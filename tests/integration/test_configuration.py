@@ -230,6 +230,40 @@ def test_a_replaced_token_is_used_from_the_next_call_on(pool: Pool, site: Moodle
         assert asked() == "2"
 
 
+def held_for_an_hour(pool: Pool, url: str) -> actions.IntegrationRow:
+    """An active integration whose token is refused, and which will be probed in an hour."""
+    actions.enable(pool, PRIVATE, save(pool, url), by=BY)
+    row = actions.find_integration(pool, MOODLE, TENANT)
+    with transaction(pool) as db:
+        WorkStore(db, row.integration_id).quarantine("token_refused", "invalidtoken", timedelta(hours=1))
+    return row
+
+
+def probes_due(pool: Pool) -> int:
+    with transaction(pool) as db:
+        found = db.execute("select count(*) from integration where state = 'quarantined' and resume_at <= now()")
+        return int(found.fetchall()[0][0])
+
+
+def test_a_new_token_is_tried_at_once(pool: Pool, url: str) -> None:
+    """E2: whoever mended the cause does not wait for the next probe."""
+    row = held_for_an_hour(pool, url)
+    assert probes_due(pool) == 0
+    actions.replace_token(pool, PRIVATE, row, Secret(TOKEN), by=BY)
+    assert probes_due(pool) == 1
+
+
+def test_a_green_test_by_hand_ends_the_waiting_and_a_red_one_does_not(pool: Pool, site: MoodleSite, url: str) -> None:
+    """E2: a quarantine ends by a probe, or by somebody who asks for one."""
+    row = held_for_an_hour(pool, url)
+    token = site.state.tokens.pop(TOKEN)
+    selfcheck.check(pool, PRIVATE, row, by=BY)
+    assert probes_due(pool) == 0
+    site.state.tokens[TOKEN] = token
+    selfcheck.check(pool, PRIVATE, row, by=BY)
+    assert probes_due(pool) == 1
+
+
 @pytest.mark.parametrize(("choice", "password"), [("preset", None), ("lms", "Preset-canary-1")])
 def test_a_preset_password_is_given_exactly_when_it_is_wanted(pool: Pool, choice: str, password: str | None) -> None:
     """R67: it is configuration of each integration, and no constant."""

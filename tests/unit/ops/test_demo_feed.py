@@ -63,6 +63,7 @@ def write(folder: Path, *lines: dict[str, Any]) -> Path:
 def test_the_committed_files_are_what_the_generator_writes() -> None:
     assert generate.FEED.read_bytes() == generate.feed()
     assert generate.BEFORE.read_bytes() == generate.before()
+    assert generate.TROUBLE.read_bytes() == generate.trouble()
     assert generate.AFTERWARDS.read_bytes() == generate.afterwards()
     assert generate.COURSES.read_bytes() == generate.courses()
     assert generate.BY_HAND.read_bytes() == generate.by_hand()
@@ -269,7 +270,7 @@ def test_no_two_accounts_expect_one_address() -> None:
 
 
 def test_only_example_domains_appear_anywhere() -> None:
-    files = (generate.FEED, generate.BEFORE, generate.AFTERWARDS, generate.COURSES, generate.BY_HAND)
+    files = (generate.FEED, generate.BEFORE, generate.TROUBLE, generate.AFTERWARDS, generate.COURSES, generate.BY_HAND)
     text = "".join(file.read_bytes().decode("utf-8", "replace") for file in files)
 
     assert set(re.findall(r"@([^\"]*)", text)) == {"example.org", "example.com"}
@@ -292,6 +293,18 @@ def test_the_portal_has_one_payroll_and_refuses_whose_name_it_cannot_hold() -> N
     assert len(there) == 73
     assert max(len(account.last_name) for account in there) <= 50
     assert Counter(portal.failing_people.values()) == {"no e-mail": 2, "a name too long": 1}
+
+
+def test_whoever_is_hired_while_things_are_broken_belongs_to_the_harbour_alone() -> None:
+    """Ten are refused for a while; in the end all twenty are there, each with a place, and nothing is left."""
+    before, after = feed(), load(generate.FEED, HARBOUR, generate.TROUBLE)
+    new = [after.accounts[key] for key in after.accounts.keys() - before.accounts.keys()]
+    academy_too = load(generate.FEED, DOCKSIDE, generate.TROUBLE)
+
+    assert [account.state for account in new] == [State.ACTIVE] * generate.NEWCOMERS
+    assert {account.email for account in new}.isdisjoint({a.email for a in before.accounts.values()})
+    assert len(after.placements) - len(before.placements) == generate.NEWCOMERS
+    assert {academy_too.accounts[account.employee_key].state for account in new} == {State.ABSENT}
 
 
 def test_an_infix_stands_once_before_the_surname() -> None:

@@ -136,7 +136,10 @@ def test_a_story_told_through_the_control(client: httpx.Client, site: MoodleSite
 def test_tokens_faults_releases_and_time_are_under_control(client: httpx.Client, site: MoodleSite) -> None:
     control(client, "token/revoke", {"token": "simulated-token"})
     assert post(client).json()["errorcode"] == "invalidtoken"
-    control(client, "token/restore", {"token": "simulated-token"})
+    control(client, "token/restore", {"token": "simulated-token", "as": "new-token"})
+    assert post(client).json()["errorcode"] == "invalidtoken"
+    control(client, "token/revoke", {"token": "new-token"})
+    control(client, "token/restore", {"token": "new-token", "as": "simulated-token"})
     control(client, "release", {"release": "4.5"})
     assert post(client).json()["release"].startswith("4.5")
     control(client, "faults", {"status": 503, "retry_after": "9"})
