@@ -49,6 +49,7 @@ def open_many(bench: Workbench, count: int, code: str = "email_taken") -> None:
 
 
 def test_ten_thousand_failures_of_one_cause_are_one_row(bench: Workbench, replaying: Replaying) -> None:
+    """Acceptance 2: how fast they are shown is the benchmark `groups_ms`."""
     open_many(bench, 10_000)
 
     # Before and after the counting, the number is that of SQL.
