@@ -196,8 +196,9 @@ def test_told_to_stop_with_work_in_flight_all_processes_end_well_and_the_rest_is
     """B8"""
     made = make()
     made.site.tell("faults", function=CREATE, nth=1, delay=1.0)
+    made.start("poller", "scheduler")
     confirmed = planned(made)
-    made.start(*(name for name in ROLES if name != "ingest"))
+    made.start("worker")
     made.until(lambda: made.site.read("ledger?kind=user+created"), "a create in flight")
 
     for name in ROLES:

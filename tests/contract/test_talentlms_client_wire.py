@@ -26,9 +26,12 @@ from tests.contract.client_faults import failure_of
 from tests.contract.client_sockets import BRIEF, PATIENCE, server
 
 KEY = "canary-key-of-nobody-0000000-x"
-JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
 NOBODY = b'{"error":{"type":"invalid_request_error","message":"The requested user does not exist"}}'
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(NOBODY)
+NOT_FOUND = (
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    % len(NOBODY)
+)
 ANN = NewUser("ann.lee", "ann.lee@example.org", "Ann", "Lee-Canary", "E-1", password="Invented1")
 
 
