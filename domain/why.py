@@ -70,6 +70,7 @@ class AccountFacts:
         wants_suspended: None when nothing is wanted.
         held: Whether the LMS is known to hold the user suspended; None when it is not known.
         kept_active: A person decided against the suspension HR wants.
+        changed: Fields that somebody changed in the LMS by hand, and nobody has decided about.
     """
 
     state: str
@@ -84,12 +85,18 @@ class AccountFacts:
     held: bool | None
     guard_id: int | None
     kept_active: bool
+    changed: Sequence[str]
     trouble: Trouble | None
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementFacts:
-    """One enrolment in one integration, beside what HR says of it."""
+    """
+    One enrolment in one integration, beside what HR says of it.
+
+    Attributes:
+        changed: As of an account.
+    """
 
     enrolment_key: str
     course_code: str
@@ -104,6 +111,7 @@ class PlacementFacts:
     provisioned_at: datetime | None
     completed: bool
     result: str | None
+    changed: Sequence[str]
     trouble: Trouble | None
     findings: Sequence[Finding] = ()
 
@@ -190,7 +198,8 @@ def _of_account(account: AccountFacts | None, integration: IntegrationFacts, now
     if account is None:
         return [Condition("account", "not worked out yet: no event of this person has been applied", "waits")]
     state = _state(account, integration, now)
-    return [_link(account), state, *_suspension(account), *_last_failure(account.trouble, account.code)]
+    rest = [*_suspension(account), *_by_hand(account.changed), *_last_failure(account.trouble, account.code)]
+    return [_link(account), state, *rest]
 
 
 def _link(account: AccountFacts) -> Condition:
@@ -231,6 +240,13 @@ def _suspension(account: AccountFacts) -> list[Condition]:
     return [Condition("suspension", f"HR wants {wanted}, the LMS holds {held}{kept}", "info")]
 
 
+def _by_hand(changed: Sequence[str]) -> list[Condition]:
+    if not changed:
+        return []
+    decide = "`matricula drift list` shows what it was, `drift accept` or `drift put-back` decides"
+    return [Condition("changed in the LMS by hand", f"{', '.join(changed)}; {decide}", "stops")]
+
+
 def _last_failure(trouble: Trouble | None, shown: str | None) -> list[Condition]:
     if trouble is None or trouble.code == shown:
         return []
@@ -248,6 +264,7 @@ def _of_placement(placement: PlacementFacts | None, integration: IntegrationFact
         Condition("course", f"{placement.course_code}, LMS course {found}", "info"),
         *(_of_finding(finding, placement) for finding in placement.findings if finding.required),
         _placement_state(placement, integration, now),
+        *_by_hand(placement.changed),
         *_last_failure(placement.trouble, placement.code),
     ]
     if placement.completed or placement.result:

@@ -70,6 +70,9 @@ select a.state, a.code, a.lms_user_id, a.link, a.linked_at, a.due_at,
        coalesce((select g.state in ('rejected', 'undone') from guard_item gi join guard g using (guard_id)
                  where gi.account_id = a.account_id and gi.wanted = a.wanted and g.state <> 'open'
                  order by g.decided_at desc limit 1), false),
+       array(select coalesce(nullif(d.field, ''), 'account') from finding d
+             where d.integration_id = a.integration_id and d.subject_kind = 'account' and d.employee_key = a.employee_key
+               and d.state = 'open' and d.resolved_at is null order by d.field),
        f.code, f.detail, f.times, f.last_at
 from account a
 left join lateral (select code, detail, times, last_at from failure
@@ -81,7 +84,12 @@ where a.integration_id = %(integration_id)s and a.employee_key = %(employee_key)
 -- One enrolment in one integration beside HR's word on it, with its open failure and its result.
 select p.enrolment_key, p.course_code, p.lms_course_id, p.state, p.code, e.data ->> 'booking_status',
        e.data ->> 'status', e.data ->> 'starts_on', coalesce(e.data ->> 'extended_to', e.data ->> 'ends_on'), p.due_at,
-       p.provisioned_at, p.completed, r.outcome, f.code, f.detail, f.times, f.last_at
+       p.provisioned_at, p.completed, r.outcome,
+       array(select coalesce(nullif(d.field, ''), 'enrolment') from finding d
+             where d.integration_id = p.integration_id and d.subject_kind = 'enrolment'
+               and d.employee_key = e.employee_key and d.lms_course_id = p.lms_course_id
+               and d.state = 'open' and d.resolved_at is null order by d.field),
+       f.code, f.detail, f.times, f.last_at
 from placement p
 join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
 left join lateral (select string_agg(ltrim(concat(r.unit_code, ' ', r.outcome)), ', ' order by r.unit_code) as outcome

@@ -267,3 +267,18 @@ def test_the_status_counts_what_waits_for_a_decision(bench: Workbench, site: Moo
     assert json.loads(told.stdout)["integrations"][0]["drift"] == 2
     shown = CliRunner().invoke(app, ("status",), env=cli._environment)
     assert shown.stdout.startswith("Working. 2 changes made at the LMS wait for a decision")
+
+
+def test_whoever_asks_why_is_told_what_was_changed_by_hand(bench: Workbench, site: MoodleSite, cli: Cli) -> None:
+    change_user(site, user_id(bench), lastname="Own")
+    change_enrolment(site, user_id(bench, "E-2"), suspended=True)
+    look(bench)
+
+    def why(key: str) -> str:
+        return CliRunner().invoke(app, ("why", key), env=cli._environment).stdout
+
+    assert "changed in the LMS by hand: last_name; `matricula drift list`" in why("E-1")
+    assert "changed in the LMS by hand" not in why("E-2")
+    assert "changed in the LMS by hand: enrolment.suspended" in why("EN-2")
+    cli("accept", *[str(one["finding_id"]) for one in cli.json("list")], *WHY)
+    assert [key for key in ("E-1", "EN-2") if "by hand" in why(key)] == []

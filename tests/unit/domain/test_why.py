@@ -21,10 +21,10 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=2)
 NOOR = PersonFactsSeen("active", False, "NL-02")
 ACME = IntegrationFacts("Acme Moodle", "active", None, None)
-SETTLED = AccountFacts("settled", None, "7", "created", NOW, None, False, 0, False, False, None, False, None)
+SETTLED = AccountFacts("settled", None, "7", "created", NOW, None, False, 0, False, False, None, False, (), None)
 NEW = replace(SETTLED, state="due", lms_user_id=None, link=None, linked_at=None, due_at=NOW)
 ENROLLED = PlacementFacts(
-    "EN-1", "C-FIRE", "2", "settled", None, "confirmed", "active", "2026-01-01", None, None, NOW, False, None, None
+    "EN-1", "C-FIRE", "2", "settled", None, "confirmed", "active", "2026-01-01", None, None, NOW, False, None, (), None
 )
 
 
@@ -168,3 +168,15 @@ def test_booking_dates_course_and_result_of_an_enrolment_are_told() -> None:
     assert lines["course"] == "C-FIRE, LMS course 2"
     assert lines["enrolment"] == "in the LMS since 2026-06-01 12:00Z"
     assert lines["result"] == "C"
+
+
+def test_what_was_changed_by_hand_is_the_first_thing_to_decide_about_when_all_else_is_well() -> None:
+    changed = replace(SETTLED, changed=("email", "last_name"))
+    said = explain_account(NOOR, ACME, changed, NOW)
+
+    assert said.verdict.startswith("changed in the LMS by hand: email, last_name; `matricula drift list`")
+    held = replace(ACME, state="paused")
+    assert explain_account(NOOR, held, changed, NOW).verdict.startswith("integration: paused")
+    dates = replace(ENROLLED, changed=("enrolment.ends_on",))
+    verdict = explain_placement(NOOR, ACME, SETTLED, dates, NOW).verdict
+    assert verdict.startswith("changed in the LMS by hand: enrolment.ends_on")
