@@ -52,6 +52,7 @@ class CheckStore(IntegrationStore):
             maps=settings.people.fields,
             fields={known.field.shortname: known.field for known in fields},
             gone={known.field.shortname for known in fields if known.gone},
+            group_keys={row[0] for row in self._rows("group_keys")},
         )
 
     def pinned(self) -> Identity | None:

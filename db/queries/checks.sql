@@ -14,6 +14,11 @@ union
 select distinct lms_course_id from placement
 where integration_id = %(integration_id)s and provisioned_at is not null and lms_course_id is not null;
 
+-- name: group_keys
+-- The groups that enrolments lead into.
+select distinct wanted ->> 'group_key' from placement
+where integration_id = %(integration_id)s and state <> 'not_wanted' and wanted ->> 'group_key' <> '';
+
 -- name: learners
 -- One learner for each course, as few people as that takes at once.
 select distinct learner from (

@@ -15,7 +15,7 @@ from simulators.server import serve
 from simulators.talentlms import TalentSite, talent_site
 from tests.integration.test_checkup import Checked
 from tests.integration.test_configuration import PRIVATE
-from tests.support.builders import BY_CODE, MOODLE, TENANT
+from tests.support.builders import BY_CODE, MOODLE, TENANT, course, enrolled, hired
 from tests.support.operators import BY
 
 
@@ -61,3 +61,13 @@ def test_a_portal_is_tested_by_hand(bench: Checked, pool: Pool) -> None:
 
     assert found.identity == Identity(bench.integration().url, "")
     assert [check for check in found.checks if check.state in RED] == []
+
+
+def test_groups_that_enrolments_lead_into_are_looked_for_before_somebody_waits_for_them(bench: Checked) -> None:
+    """R131: a key that the portal does not know is one line that warns and names it."""
+    bench.tell(course("C-FIRE", group_key="NOWHERE"), hired(), enrolled())
+    bench.daily()
+
+    lines = bench.rows("select state, code, detail from integration_check where name = 'groups'")
+    assert [(line["state"], line["code"]) for line in lines] == [("warning", "group_unknown")]
+    assert "NOWHERE" in lines[0]["detail"]
