@@ -75,8 +75,8 @@ def translated() -> Iterator[None]:
     Let psycopg's errors leave as ours.
 
     Raises:
-        StoreUnavailable: Postgres is away or refuses for now (code `store_unavailable`), or two transactions got in
-            each other's way (code `conflict`). `detail` is the SQLSTATE.
+        StoreUnavailable: Postgres is away or refuses for now (code `store_unavailable`), has no table of ours
+            (`schema_missing`), or two transactions got in each other's way (`conflict`). `detail` is the SQLSTATE.
         Taken: A unique value belongs to somebody else.
     """
     try:
@@ -85,6 +85,8 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable("conflict", error.sqlstate or "") from error
     except UNAVAILABLE as error:
         raise StoreUnavailable("store_unavailable", error.sqlstate or type(error).__name__) from error
+    except errors.UndefinedTable as error:
+        raise StoreUnavailable("schema_missing", "") from error
     except errors.UniqueViolation as error:
         known = TAKEN.get(error.diag.constraint_name or "")
         if known is None:

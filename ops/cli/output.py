@@ -137,7 +137,7 @@ def told() -> Iterator[None]:
     except (Refused, Forbidden, ReasonMissing, Unauthenticated) as problem:
         raise fail(str(problem), Exit.REFUSED) from None
     except StoreUnavailable as problem:
-        raise fail(f"the database does not answer ({problem.detail}); check DATABASE_URL and the server") from None
+        raise fail(_away(problem)) from None
     except NeedsAttention as problem:
         raise fail(_described(problem), Exit.REFUSED) from None
     except ProvisioningError as problem:
@@ -146,6 +146,12 @@ def told() -> Iterator[None]:
         raise fail(f"{problem.filename}: {problem.strerror}", Exit.USAGE) from None
     except BROKER_ERRORS as problem:
         raise fail(f"the broker does not answer ({type(problem).__name__}); check AMQP_URL and the server") from None
+
+
+def _away(problem: StoreUnavailable) -> str:
+    if problem.code == "store_unavailable":
+        return f"the database does not answer ({problem.detail}); check DATABASE_URL and the server"
+    return _described(problem)
 
 
 def _described(problem: ProvisioningError) -> str:

@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from db.pool import open_pool, transaction
+from deploy.services import Services
 from ops.cli.main import app
 from ops.cli.output import Exit
 from ops.demo.generate import COURSES, FEED
@@ -20,6 +21,7 @@ from runtime.secrets import new_key
 from runtime.topology import INBOX_QUEUE
 from simulators.moodle import moodle_site
 from simulators.server import serve
+from tests.support.database import new_database
 
 TOKEN = "canary-token-4711"
 NOWHERE = "127.0.0.1:9"
@@ -78,6 +80,14 @@ def settings_file(folder: Path, **changes: Any) -> str:
     results = {"outcomes": [{"code": "C"}, {"code": "N"}], "pass_outcome": "C", "fail_outcome": "N"}
     file.write_text(json.dumps({"name": "Acme Moodle", "url": "http://127.0.0.1", "results": results, **changes}))
     return str(file)
+
+
+def test_an_empty_database_is_told_with_what_to_do(cli: Cli, services: Services) -> None:
+    with new_database(services.database_url) as url:
+        ended = cli("status", DATABASE_URL=url)
+
+    assert ended.exit_code == Exit.ERROR
+    assert ended.stderr.startswith("matricula: The database is empty. Run `matricula init`")
 
 
 def test_publish_names_each_bad_line_and_sends_the_good_ones(cli: Cli) -> None:

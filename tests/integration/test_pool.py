@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from psycopg.errors import UndefinedTable
+from psycopg.errors import UndefinedColumn
 
 from db.failures import IntegrationNameTaken, LmsTaken, TenantTaken, UsernameTaken
 from db.pool import Db, Pool, open_pool, transaction
@@ -67,8 +67,8 @@ def test_a_session_is_in_utc_has_a_name_and_ends_what_takes_too_long(pool: Pool)
 def test_a_block_is_one_transaction(pool: Pool) -> None:
     with transaction(pool) as db:
         add_tenant(db, "kept")
-    with pytest.raises(UndefinedTable):
-        run(pool, "insert into tenant (tenant) values ('gone')", "select * from nowhere")
+    with pytest.raises(UndefinedColumn):
+        run(pool, "insert into tenant (tenant) values ('gone')", "select nothing from tenant")
 
     assert tenants(pool) == ["kept"]
 
@@ -140,6 +140,14 @@ def test_a_terminated_session_is_the_stores_trouble(pool: Pool, database_url: st
         run(pool, "select 1", terminate, "select 1")
 
     assert caught.value.detail == "57P01"
+
+
+def test_a_database_without_our_tables_is_the_stores_trouble(pool: Pool) -> None:
+    """A process that comes before `matricula init` waits for it."""
+    with pytest.raises(StoreUnavailable) as caught:
+        run(pool, "drop table tenant cascade", "select 1 from tenant")
+
+    assert caught.value.code == "schema_missing"
 
 
 def test_a_read_only_server_is_the_stores_trouble(pool: Pool) -> None:
