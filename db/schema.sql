@@ -334,6 +334,20 @@ create index account_by_code on account (integration_id, code) where code is not
 create index account_held on account (integration_id, held_for) where held_for is not null;
 create index account_suspended on account (integration_id, suspended_at) where suspended_at is not null;
 
+-- When a pause or a quarantine ends, what has waited is done in the lanes of what nobody waits for: neither the LMS is
+-- flooded nor does a new hire stand behind thousands. Leavers stay urgent.
+create function let_held_work_wait() returns trigger language plpgsql as $$
+begin
+    update account a set urgency = 2
+    from (select account_id from account
+          where integration_id = new.integration_id and due_at <= now() and urgency = 1
+          order by employee_key collate "C" for no key update) held
+    where a.account_id = held.account_id;
+    return null;
+end $$;
+create trigger held_work_waits after update of state on integration for each row
+    when (old.state in ('paused', 'quarantined') and new.state = 'active') execute function let_held_work_wait();
+
 create table placement (                             -- one enrolment in one integration
     placement_id      bigint generated always as identity primary key,
     tenant            text not null,

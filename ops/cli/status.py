@@ -58,7 +58,7 @@ def _show_integrations(overview: Overview, rows: list[IntegrationRow]) -> None:
     show_table(columns, lines)
 
 
-WORK: dict[Purpose, str] = {"urgent": "leavers", "provisioning": "people, enrolments", "sweep": "reading again"}
+WORK: dict[Purpose, str] = {"urgent": "leavers", "provisioning": "people, enrolments", "sweep": "sweeps, held work"}
 
 
 def _show_calls(calls: list[Outlook]) -> None:

@@ -2,11 +2,16 @@
 What the scheduler sees as due: scopes with work and nothing else, by the database's clock.
 """
 
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
 from db.accounts import WorkStore
 from db.pool import Pool, transaction
 from db.schedule import DueScopes, catalogues_due, due_scopes
 from domain.errors import HoldIntegration, LmsUnavailable
-from tests.support.builders import TENANT, enrolled, hired, hires, lms_courses, payroll
+from tests.support.builders import TENANT, enrolled, hired, hires, lms_courses, payroll, terminated
 from tests.support.fake_lms import FakeLms
 from tests.support.workbench import Workbench
 
@@ -104,6 +109,29 @@ def test_a_quarantined_site_wants_a_probe_when_its_time_comes(pool: Pool) -> Non
     assert (found.provision, found.poll, found.catalogue) == ([bench.integration_id], [], [])
     bench.provision()
     assert bench.account()["state"] == "settled"
+
+
+def paused(bench: Workbench) -> None:
+    bench.set_state("paused")
+
+
+def quarantined(bench: Workbench) -> None:
+    with transaction(bench.pool) as db:
+        WorkStore(db, bench.integration_id).quarantine("token_refused", "", timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("hold", [paused, quarantined])
+def test_what_was_held_drains_behind_whoever_is_new(pool: Pool, hold: Callable[[Workbench], None]) -> None:
+    """I9: at the rate of work that nobody waits for; leavers keep their place."""
+    bench = quiet(pool)
+    bench.done(hired("E-1"))
+    hold(bench)
+    bench.tell(hired("E-2"), terminated("E-1", at=1))
+    bench.set_state("active")
+    bench.tell(hired("E-3"))
+
+    urgency = {row["employee_key"]: row["urgency"] for row in bench.rows("select employee_key, urgency from account")}
+    assert urgency == {"E-1": 0, "E-2": 2, "E-3": 1}
 
 
 def test_results_are_read_at_the_interval_of_the_integration(pool: Pool) -> None:
