@@ -1,9 +1,10 @@
 """
 Ten thousand people failed of one cause that is gone: how long a preview takes, what a replay costs, whom it holds up.
 
-They are in HR's facts and were never in the LMS; that they failed is written by the benchmark. Half are tried again at
-the full rate and cost so many LMS calls; as many others are hired for comparison. The other half is tried again at
-the usual rate while single people are hired at random moments, who are compared with those hired before it.
+They are in HR's facts and were never in the LMS; that they failed is written by the benchmark. They are tried again at
+the full rate and cost so many LMS calls; as many others are hired for comparison. Some more, who failed of another
+cause, are tried again at the usual rate while single people are hired at random moments, who are compared with those
+hired before it.
 """
 
 import random
@@ -22,15 +23,15 @@ from ops import actions, life, replay_acts, replays
 from ops.operators import Operator
 from ops.replays import Preview
 
-FAILED, SINGLE = 10_000, 60
+FAILED, MORE, SINGLE = 10_000, 3_000, 60
 HIRES_PER_SECOND = 2.5
-CODE = "lms_rejected"
+CODE, ANOTHER = "lms_rejected", "email_taken"
 LATENCY = "small"
 ONE, OTHER = (Operator(name, "cli", EVERYTHING, "bench", reason="measured") for name in ("one", "other"))
 
 PARK = """
-update account set state = 'parked', code = 'lms_rejected', due_at = null
-where integration_id = %(integration_id)s and employee_key like 'F-%%' returning account_id::text
+update account set state = 'parked', code = %(code)s, due_at = null
+where integration_id = %(integration_id)s and employee_key like %(crowd)s returning account_id::text
 """
 LINKED = "select employee_key, extract(epoch from linked_at)::float8 from account where employee_key = any(%(keys)s)"
 
@@ -45,13 +46,13 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
             seen = _preview(place, Selection(code=CODE))
             took = time.monotonic() - began
             say(f"preview of {seen.members} in {took:.1f} s, {seen.sampled} people looked up")
-            usual = _calls(place, site, lambda: place.publish(all_events(hires(FAILED // 2, crowd="U"))))
-            again = _calls(place, site, lambda: _replay(place, _some(place, FAILED // 2), share=1.0))
-            say(f"{again} LMS calls to try {FAILED // 2} again, {usual} to hire as many")
+            usual = _calls(place, site, lambda: place.publish(all_events(hires(FAILED, crowd="U"))))
+            again = _calls(place, site, lambda: _replay(place, Selection(code=CODE), share=1.0))
+            say(f"{again} LMS calls to try {FAILED} again, {usual} to hire as many")
             dice = random.Random(0)
             quiet = place.arrive(hires(SINGLE, crowd="Q"), HIRES_PER_SECOND, dice)
-            place.settle(site, FAILED + SINGLE)
-            _replay(place, Selection(code=CODE))
+            place.settle(site, 2 * FAILED + SINGLE)
+            _replay(place, Selection(code=ANOTHER))
             busy = place.arrive(hires(SINGLE, crowd="B"), HIRES_PER_SECOND, dice)
             place.wait("hires", lambda: len(_linked(place, busy)) == SINGLE)
         waits = [[1000 * (_linked(place, told)[key] - at) for key, at in told.items()] for told in (busy, quiet)]
@@ -68,23 +69,23 @@ def _prepare(place: Lab, integration_id: int) -> None:
     """So many people have failed, and the cause is gone."""
     row = actions.find_integration(place.pool, "Harbour Moodle", TENANT)
     life.pause(place.pool, row, by=ONE)
-    place.publish(all_events(hires(FAILED, crowd="F")))
-    place.wait("accounts", lambda: place.one("select count(*) from placement") == FAILED, every=0.5)
-    failed = place.rows(PARK, integration_id=integration_id)
-    with transaction(place.pool) as db:
-        problems = [Problem("account", account_id, CODE, "core_user_create_users: error") for (account_id,) in failed]
-        FailureStore(db, TENANT, integration_id).open(problems)
+    place.publish([*all_events(hires(FAILED, crowd="F")), *all_events(hires(MORE, crowd="M"))])
+    place.wait("accounts", lambda: place.one("select count(*) from placement") == FAILED + MORE, every=0.5)
+    _fail(place, integration_id, "F-%", CODE)
+    _fail(place, integration_id, "M-%", ANOTHER)
     life.resume(place.pool, actions.find_integration(place.pool, row.name, TENANT), by=ONE)
     place.wait("sweep", lambda: not place.one("select count(*) from sweep where done_at is null"), every=0.5)
 
 
+def _fail(place: Lab, integration_id: int, crowd: str, code: str) -> None:
+    failed = place.rows(PARK, integration_id=integration_id, crowd=crowd, code=code)
+    with transaction(place.pool) as db:
+        problems = [Problem("account", account_id, code, "core_user_create_users: error") for (account_id,) in failed]
+        FailureStore(db, TENANT, integration_id).open(problems)
+
+
 def _preview(place: Lab, chosen: Selection, share: float | None = None) -> Preview:
     return replays.preview(place.pool, place.settings, TENANT, chosen, share=share)
-
-
-def _some(place: Lab, count: int) -> Selection:
-    rows = place.rows("select failure_id from failure where code = %(code)s order by 1 limit %(n)s", code=CODE, n=count)
-    return Selection(ids=tuple(row[0] for row in rows))
 
 
 def _replay(place: Lab, chosen: Selection, share: float | None = None) -> None:
@@ -98,8 +99,8 @@ def _replay(place: Lab, chosen: Selection, share: float | None = None) -> None:
 
 
 def _calls(place: Lab, site: Simulator, begin: Callable[[], None]) -> int:
-    """LMS calls until half of the people are enrolled, and nothing is left to do of it."""
-    wanted, before = site.enrolled() + FAILED // 2, len(site.calls())
+    """LMS calls until so many more people are enrolled, and nothing is left to do of it."""
+    wanted, before = site.enrolled() + FAILED, len(site.calls())
     begin()
     place.wait("enrolments", lambda: site.enrolled() >= wanted, every=0.5)
     place.wait("records", lambda: not place.one("select count(*) from account where due_at is not null"))
