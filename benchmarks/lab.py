@@ -70,14 +70,14 @@ class Lab:
         with transaction(self.pool) as db:
             return [tuple(row) for row in db.execute(sql.SQL(query), values).fetchall()]
 
-    def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.1) -> None:
+    def wait(self, what: str, done: Callable[[], bool], *, every: float = 0.1, within: float = PATIENCE_S) -> None:
         """
         Return when it is done.
 
         Raises:
             TimeoutError: It took too long, or a process ended.
         """
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + within
         while not done():
             ended = [name for name, process in self.processes.items() if process.poll() is not None]
             if ended or time.monotonic() > until:

@@ -27,6 +27,7 @@ FAILED, MORE, SINGLE = 10_000, 3_000, 60
 HIRES_PER_SECOND = 2.5
 CODE, ANOTHER = "lms_rejected", "email_taken"
 LATENCY = "small"
+AT_FULL_RATE_S = 600.0  # 10,000 at 2,400 a minute, and some
 ONE, OTHER = (Operator(name, "cli", EVERYTHING, "bench", reason="measured") for name in ("one", "other"))
 
 PARK = """
@@ -102,7 +103,7 @@ def _calls(place: Lab, site: Simulator, begin: Callable[[], None]) -> int:
     """LMS calls until so many more people are enrolled, and nothing is left to do of it."""
     wanted, before = site.enrolled() + FAILED, len(site.calls())
     begin()
-    place.wait("enrolments", lambda: site.enrolled() >= wanted, every=0.5)
+    place.wait("enrolments", lambda: site.enrolled() >= wanted, every=0.5, within=AT_FULL_RATE_S)
     place.wait("records", lambda: not place.one("select count(*) from account where due_at is not null"))
     return len(site.calls()) - before
 

@@ -41,7 +41,7 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     """
     name = f"matricula_test_{secrets.token_hex(6)}"
     if template:
-        _execute(server_url, "create database {} template {}", name, template)
+        _execute(server_url, "create database {} template {} strategy file_copy", name, template)
     else:
         _execute(server_url, "create database {} template template0 encoding 'UTF8' locale 'C.UTF-8'", name)
     try:
