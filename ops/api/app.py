@@ -23,6 +23,7 @@ from ops.api.routes import (
     replays,
     results,
     standing,
+    versions,
 )
 
 PREFIX = "/api/v1"
@@ -31,6 +32,7 @@ HEALTH = "/healthz"
 ROUTES = (
     standing,
     integrations,
+    versions,
     fields,
     people,
     links,

@@ -1,5 +1,6 @@
 """`matricula results`: what came back, why something did not, and whether LMS, results and HR agree."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -9,10 +10,9 @@ from typer.core import TyperGroup
 
 from db.pool import transaction
 from db.result_views import HeldLine, ResultFilter, ResultLine, ResultViews, ToldLine
-from ops.actions import NotFound
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
 from ops.cli.session import Reason, acting, opened
-from ops.results import Reconciled, export_results, reachable
+from ops.results import RECONCILE, Reconciled, enrolment_results, export_results, reachable
 from ops.results import reconcile as compare
 
 
@@ -82,21 +82,14 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all results of one enrolment: what they rest on, what HR was told and when, and what is held back."""
-    chosen = ResultFilter(tenant=tenant, enrolment=enrolment)
-    with told(), opened(READ) as (_, pool), transaction(pool) as db:
-        views = ResultViews(db)
-        lines, held = views.results(chosen, 10_000), views.held(chosen, 10_000)
-        history = views.history(lines)
-        if not lines and not held:
-            raise NotFound(f"the enrolment {enrolment} has no results; `matricula why {enrolment}` says more")
-        if len({line.tenant for line in lines} | {line.tenant for line in held}) > 1:
-            raise NotFound(f"several client companies know the key {enrolment}; add --tenant")
+    with told(), opened(READ) as (_, pool):
+        found = enrolment_results(pool, tenant, enrolment)
     if as_json:
-        show_json({"enrolment_key": enrolment, "results": lines, "history": history, "held": held})
+        show_json(found)
         return
-    _show_results(lines)
-    _show_history(lines, history)
-    _show_held(held)
+    _show_results(found.results)
+    _show_history(found.results, found.history)
+    _show_held(found.held)
 
 
 @app.command()
@@ -141,7 +134,7 @@ def reconcile(
     """
     chosen = ResultFilter(tenant, integration, course, person, enrolment)
     columns = (SpinnerColumn(), TextColumn("asking the LMS"), BarColumn(), MofNCompleteColumn())
-    with told(), opened(READ) as (settings, pool):
+    with told(), opened(RECONCILE) as (settings, pool):
         rows = reachable(pool, tenant, integration)
         with Progress(*columns, console=err, disable=as_json or not err.is_terminal, transient=True) as progress:
             task = progress.add_task("asking", total=None)
@@ -166,7 +159,7 @@ def _ended(done: Reconciled) -> Exit:
     return Exit.OK if done.looked_at else Exit.NOTHING
 
 
-def _show_results(lines: list[ResultLine]) -> None:
+def _show_results(lines: Sequence[ResultLine]) -> None:
     show_table(
         (
             "enrolment",
@@ -198,7 +191,7 @@ def _show_results(lines: list[ResultLine]) -> None:
     )
 
 
-def _show_history(lines: list[ResultLine], history: list[ToldLine]) -> None:
+def _show_history(lines: Sequence[ResultLine], history: Sequence[ToldLine]) -> None:
     units = {line.result_id: line.unit_code for line in lines}
     out.print()
     show_table(
@@ -222,7 +215,7 @@ def _show_history(lines: list[ResultLine], history: list[ToldLine]) -> None:
         out.print(printable(stamp))
 
 
-def _show_held(lines: list[HeldLine]) -> None:
+def _show_held(lines: Sequence[HeldLine]) -> None:
     if not lines:
         return
     out.print()
