@@ -129,7 +129,8 @@ def everywhere(bench: Workbench, site: MoodleSite) -> None:
         values ('acme', 1, 'resume', '{}', 'd', 1, '{}', 1, '{}', 'running', 'eva', false);
         insert into replay_item (replay_id, position, failure_id, subject_kind, subject_id, employee_key, code)
         select 1, 1, failure_id, subject_kind, subject_id, employee_key, code from failure
-        where code = 'course_not_found';
+        where code = 'course_not_found'
+        union all select 1, 2, failure_id, 'account', '99', 'E-2', code from failure where code = 'course_not_found';
         """
     )
     person_acts.sync(bench.pool, TENANT, "E-1", by=BY)

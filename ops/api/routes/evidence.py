@@ -50,14 +50,15 @@ def audit_list(
     actor: Text = None,
     action: Text = None,
     target: Text = None,
+    outcome: Text = None,
     operation: Annotated[int | None, Query(ge=1, lt=2**62, description="Only the items of this entry.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Entry]:
     """What was done, the newest first."""
     (before,) = read(cursor, int) or (None,)
-    chosen = {"actor": actor, "action": action, "target": target, "operation": operation}
-    found = audits.listed(caller.pool, caller.tenant, limit + 1, before, **chosen)
+    chosen: dict[str, Any] = {"actor": actor, "action": action, "target": target, "outcome": outcome}
+    found = audits.listed(caller.pool, caller.tenant, limit + 1, before, operation=operation, **chosen)
     entries = [Entry.model_validate(audits.public(row)) for row in found]
     return page(entries, limit, lambda entry: [entry.audit_id])
 
