@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
 import structlog
 
-from db.pool import Pool, transaction
+from db.pool import Pool, open_pool, transaction
 from db.replays import Selection
 from domain.audit_chain import Sealed, follow
 from domain.permissions import PERMISSIONS, ROLES, Role
@@ -188,13 +189,18 @@ def belongings(pool: Pool, bench: Workbench) -> dict[str, object]:
 # What every answer has
 
 
-def test_every_answer_has_the_headers(api: Api) -> None:
-    """S22"""
-    caller = api.as_("admin")
-    for path in ("/status", "/nowhere", "/integrations/99"):
-        headers = caller.send("GET", path).headers
-        assert {name: headers[name.lower()] for name in outer.HEADERS} == outer.HEADERS
-        assert headers["x-request-id"]
+def test_every_answer_has_the_headers_and_shows_its_id(api: Api) -> None:
+    """S22: of every route, whether somebody is let in or not, and where there is no route."""
+    places = [(method, filled(path) + QUERIES.get(name, "")) for name, (method, path, _) in OPERATIONS.items()]
+    places += [("GET", "/nowhere"), ("DELETE", "/status"), ("GET", "/healthz")]
+    for caller in (api.nobody(), api.as_("viewer"), api.as_("admin")):
+        for method, path in places:
+            answer = caller.send(method, path, {} if method != "GET" else None)
+            assert {name: answer.headers[name.lower()] for name in outer.HEADERS} == outer.HEADERS, path
+            assert "server" not in answer.headers
+            if answer.status_code >= 400:
+                assert answer.json()["request_id"] == answer.headers["x-request-id"] != "", path
+                assert "Traceback" not in answer.text
 
 
 def test_an_error_of_ours_tells_nothing_and_is_found_by_its_id(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +249,35 @@ def test_a_body_that_is_too_large_is_refused(api: Api, announced: bool) -> None:
 async def chunks(body: bytes) -> Any:
     for start in range(0, len(body), 65536):
         yield body[start : start + 65536]
+
+
+def test_every_list_is_bounded_and_so_is_every_filter(api: Api) -> None:
+    """S20: no page is longer than 200, and nobody sends a text of a megabyte to be looked for."""
+    long = "x" * 1001
+    caller = api.as_("admin")
+    for method, path, operation in OPERATIONS.values():
+        for one in operation.get("parameters", []) if method == "GET" else []:
+            worst = 201 if one["name"] == "limit" else long
+            if one["in"] == "query" and "boolean" not in str(one["schema"]):
+                answer = caller.send("GET", f"{filled(path)}?{one['name']}={worst}")
+                assert answer.status_code == 422, (path, one["name"])
+
+
+def test_a_statement_that_takes_too_long_is_ended_and_the_caller_told(
+    bench: Workbench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S20: nobody holds a connection for ever by what they ask for."""
+
+    def slow(pool: Any, *_: object) -> None:
+        with transaction(pool) as db:
+            db.execute("select pg_sleep(600)")
+
+    monkeypatch.setattr("ops.api.routes.standing.standing", slow)
+    short = timedelta(milliseconds=50)
+    with open_pool(database_url, name="console", role="console", max_size=2, statement_timeout=short) as console:
+        served = Api(bench.pool, console, SETTINGS)
+        answer = served.as_("viewer").send("GET", "/status")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from tests.support.builders import (
     hires,
     results,
     terminated,
+    updated,
 )
 from tests.support.database import new_database, table_rows
 from tests.support.drifting import look
@@ -46,7 +47,7 @@ from tests.support.workbench import KEY, KEYS, TOKEN, Workbench, academy
 
 WHY = {"reason": "asked to, by somebody"}
 # What is no act: a stream of evidence, and looks.
-NO_ACT = {"audit_export", "integration_idnumbers", "people_plan", "replay_preview", "result_reconcile"}
+NO_ACT = {"audit_export", "integration_idnumbers", "replay_preview", "result_reconcile"}
 # What cannot be the same twice.
 VOLATILE = {"expires_at", "event"}
 # The site of each scene, for what somebody does there by hand.
@@ -242,6 +243,12 @@ CASES = {
     ),
     "enrolment_reprovision": Case("/enrolments/EN-1/reprovision", {"integration_id": 1} | WHY),
     "people_override": Case("/people/E-1/override", {"fields": {"last_name": "Zee"}} | WHY),
+    "people_plan": Case(
+        "/people/E-1/plan",
+        {},
+        lambda bench: bench.tell(updated(last_name="Other")),
+        command=f"matricula plan --person E-1 --tenant {TENANT}",
+    ),
     "people_sync": Case("/people/E-1/sync", WHY),
     "people_export": Case(
         "/people/E-1/export", WHY, command=f"matricula person export E-1 EXPORT --reason '{WHY['reason']}'"

@@ -24,6 +24,7 @@ from ops.cli.output import Exit
 from tests.integration.test_api import ACTS, OPERATIONS, SETTINGS, belongings
 from tests.support.api import Api, serving
 from tests.support.builders import MOODLE, TENANT, enrolled, hired, results
+from tests.support.database import table_rows
 from tests.support.workbench import KEY, TOKEN, Workbench, academy
 
 
@@ -280,3 +281,32 @@ def test_a_viewer_may_do_nothing_on_either_side(scene: Api, database_url: str, t
     ended = {verb: typed(verb, viewer.token, database_url, tmp_path).exit_code for verb in acts_by_command()}
     assert ended == dict.fromkeys(ended, Exit.REFUSED)
     assert not {permission_of(verb) for verb in ended} & permissions_of("viewer")
+
+
+# What they may look at in their own company, which has nothing, and what finds nothing there to do.
+OF_THEIR_OWN = {
+    "audit export",
+    "audit list",
+    "audit verify",
+    "keys rotate",
+    "operator list",
+    "results export",
+    "status",
+}
+OF_THEIR_OWN |= {"token list"}
+# Their own audit, with what was refused, and when their token was last used.
+STRANGERS = {"audit", "audit_chain", "api_token"}
+NAMES = (MOODLE, "E-1", "EN-1", "course_not_found")
+
+
+def test_who_acts_for_another_company_finds_and_changes_nothing(
+    scene: Api, pool: Pool, database_url: str, tmp_path: Path
+) -> None:
+    """S2, S13: every verb, with the names and numbers of this company."""
+    stranger = scene.as_("admin", tenant="zenith")
+    before = {table: rows for table, rows in table_rows(pool).items() if table not in STRANGERS}
+    for verb in SAME:
+        done = typed(verb, stranger.token, database_url, tmp_path)
+        assert (done.exit_code == Exit.OK) <= (verb in OF_THEIR_OWN), (verb, done.output)
+        assert not any(name in done.stdout for name in NAMES), (verb, done.output)
+    assert {table: rows for table, rows in table_rows(pool).items() if table not in STRANGERS} == before

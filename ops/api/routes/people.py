@@ -19,9 +19,7 @@ from ops.api.paging import Cursor, Limit, Page, page, reach, read, slice_of
 from ops.api.problems import Trouble
 from ops.commands import command
 from ops.overrides import OVERRIDE, override
-from ops.planning import Selection, plan
-
-PLAN = "people:plan:preview"
+from ops.planning import PREVIEW, Selection, previewed
 
 routes = router("people")
 
@@ -126,14 +124,14 @@ def people_available(
     return slice_of(found, limit, cursor)
 
 
-@act(routes, "/people/{key}/plan", PLAN)
+@act(routes, "/people/{key}/plan", PREVIEW)
 def people_plan(caller: By, key: Key, integration: Name = None) -> Planned:
     """The exact LMS calls that the workers would make for a person. The LMS is read; nothing is written."""
     with transaction(caller.pool) as db:
         rows = integrations(db, caller.tenant, integration)
     if not rows:
         raise NotFound("no integration matches")
-    done = plan(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key))
+    done = previewed(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key), by=caller.by)
     return Planned(people=[asdict(one) for one in done.people], counts=dict(counted(done.people)))
 
 
