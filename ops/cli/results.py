@@ -32,6 +32,7 @@ Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Integration = Annotated[str | None, typer.Option("--integration", help="Only this integration.")]
 Course = Annotated[str | None, typer.Option(help="Only this course, by HR's code.")]
 Person = Annotated[str | None, typer.Option(help="Only this employee key.")]
+Enrolment = Annotated[str | None, typer.Option(help="Only this enrolment, by HR's key.")]
 Since = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of attempt.")]
 Until = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of attempt.")]
 Outcome = Annotated[str | None, typer.Option(help="Only this item of HR's pick-list, by its code.")]
@@ -53,12 +54,13 @@ def list_results(
     until: Until = None,
     outcome: Outcome = None,
     delivered: Delivered = None,
+    enrolment: Enrolment = None,
     held: Annotated[bool, typer.Option("--held", help="Completions that are no results, and why.")] = False,
     most: Most = 100,
     as_json: Json = False,
 ) -> None:
     """List results, the newest first; --held lists what is completed but no result, and why."""
-    chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
+    chosen = ResultFilter(tenant, integration, course, person, enrolment, _day(since), _day(until), outcome, delivered)
     if held and (outcome or delivered is not None):
         raise typer.BadParameter("what is held back has neither outcome nor delivery", param_hint="--held")
     with told(), opened(READ) as (_, pool), transaction(pool) as db:
@@ -104,10 +106,11 @@ def export(
     until: Until = None,
     outcome: Outcome = None,
     delivered: Delivered = None,
+    enrolment: Enrolment = None,
     reason: Reason = "",
 ) -> None:
     """Write all results to FILE, the newest first; safe to open in a spreadsheet."""
-    chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
+    chosen = ResultFilter(tenant, integration, course, person, enrolment, _day(since), _day(until), outcome, delivered)
     with told(), acting(reason) as (_, pool, by):
         count = export_results(pool, file, chosen, kind, by=by)
     err.print(f"{count} results written")
@@ -121,7 +124,7 @@ def reconcile(
     integration: Integration = None,
     course: Course = None,
     person: Person = None,
-    enrolment: Annotated[str | None, typer.Option(help="Only this enrolment, by HR's key.")] = None,
+    enrolment: Enrolment = None,
     most: Annotated[
         int, typer.Option(min=1, max=100_000, help="Ask about at most so many enrolments of each integration.")
     ] = 200,

@@ -507,7 +507,10 @@ def test_the_audit_can_be_taken_out_and_proven_elsewhere(api: Api, bench: Workbe
     ]
 
     assert follow(chain)[1] is None
-    assert auditor.post("/audit/verify")["chains"][0]["broken_at"] is None
+    [whole] = auditor.post("/audit/verify")["chains"]
+    assert whole["broken_at"] is None
+    kept = [f"{TENANT}:{whole['entries']}:{hash_}" for hash_ in (whole["head"], "00" * 32)]
+    assert [auditor.post("/audit/verify", {"heads": [one]})["lost"] for one in kept] == [[], [TENANT]]
     assert auditor.get("/audit", action="audit:entry:export")["items"][0]["actor"] == "auditor"
     with transaction(bench.pool) as db:
         db.execute("update audit set actor = 'nobody' where number = 2")

@@ -2,8 +2,9 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import BaseModel, Field, SecretStr
 
 from db.catalogue import CourseLine
@@ -147,10 +148,15 @@ class Outcomes(Why):
 
 
 @view(routes, "/integrations", READ)
-def integration_list(caller: By, limit: Limit = 50, cursor: Cursor = None) -> Page[Integration]:
+def integration_list(
+    caller: By,
+    removed: Annotated[bool, Query(description="Those that were removed too.")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Integration]:
     """Integrations and how they stand."""
     with transaction(caller.pool) as db:
-        found = [Integration.model_validate(actions.public(row)) for row in integrations(db)]
+        found = [Integration.model_validate(actions.public(row)) for row in integrations(db, removed=removed)]
     return slice_of(found, limit, cursor)
 
 
