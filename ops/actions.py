@@ -197,7 +197,7 @@ def enable(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: O
     Raises:
         NotReady: The check failed; its lines are the list of gaps.
     """
-    by.check(ENABLE, integration.tenant)
+    by.check(ENABLE, integration.tenant, integration.target)
     look = selfcheck.looked if by.dry_run else selfcheck.look_and_keep
     findings = look(pool, settings, integration)
     if gaps(findings.checks):
@@ -225,7 +225,7 @@ class NotReady(NeedsAttention):
 
 def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret, *, by: Operator) -> None:
     """The integration uses this token from now on."""
-    by.check(SET_TOKEN, integration.tenant)
+    by.check(SET_TOKEN, integration.tenant, integration.target)
     with deed(pool, by) as db:
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
         configuration.note(db, integration, "integration token replaced")
@@ -236,7 +236,7 @@ def replace_webhook_secret(
     pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret, *, by: Operator
 ) -> None:
     """Notices that are posted are signed with this from now on."""
-    by.check(SET_TOKEN, integration.tenant)
+    by.check(SET_TOKEN, integration.tenant, integration.target)
     with deed(pool, by) as db:
         configuration.replace_webhook_secret(db, integration, secret, keys=settings.master_keys)
         configuration.note(db, integration, "webhook secret replaced")

@@ -165,7 +165,7 @@ def _change(
     what: str,
 ) -> GroupLine:
     permission = f"failures:group:{action}"
-    by.check(permission, tenant)
+    by.check(permission, tenant, f"group/{group_id}")
     with deed(pool, by) as db:
         before = find_group(db, tenant, group_id)
         acts = FailureActs(db, tenant)

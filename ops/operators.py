@@ -40,6 +40,7 @@ class Asked:
 
     permission: str
     tenant: str | None
+    target: str
     reason: str
     dry_run: bool
 
@@ -80,26 +81,29 @@ class Operator:
         """Whether a permission is theirs for this tenant; None is the installation as a whole."""
         return permission in self.permissions and self.tenant in (None, tenant)
 
-    def enter(self, permission: str, tenant: str | None) -> None:
+    def enter(self, permission: str, tenant: str | None, target: str = "") -> None:
         """
         Where they may not even look: before anything that they sent is read, and so without their reason.
 
         Raises:
             Forbidden: The permission is not theirs.
         """
-        self.asked.append(Asked(permission, tenant, self.reason, self.dry_run))
+        self.asked.append(Asked(permission, tenant, target, self.reason, self.dry_run))
         if not self.may(permission, tenant):
             raise Forbidden(self, permission)
 
-    def check(self, permission: str, tenant: str | None) -> None:
+    def check(self, permission: str, tenant: str | None, target: str = "") -> None:
         """
         Call it first in an act, before anything is read or called.
+
+        Args:
+            target: `kind/name` of what it would be done to, where that is one thing.
 
         Raises:
             Forbidden: The permission is not theirs.
             ReasonMissing: It takes a reason, and they gave none; only to try it, they need none.
         """
-        self.enter(permission, tenant)
+        self.enter(permission, tenant, target)
         if permission in NEEDS_REASON and not (self.reason.strip() or self.dry_run):
             raise ReasonMissing(permission)
 
@@ -139,7 +143,7 @@ def audited(
     Raises:
         Forbidden, ReasonMissing: The transaction is rolled back with what was done.
     """
-    operator.check(action, tenant)
+    operator.check(action, tenant, target)
     return AuditStore(db).append(
         Entry(
             tenant=tenant,

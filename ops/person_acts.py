@@ -45,7 +45,7 @@ def sync(pool: Pool, tenant: str | None, employee_key: str, *, by: Operator, int
         NotFound: HR has told of no such person, or no integration matches.
         Refused: They can be looked at nowhere now.
     """
-    by.check(SYNC, tenant or by.tenant)
+    by.check(SYNC, tenant or by.tenant, f"person/{employee_key}")
     with deed(pool, by) as db:
         subject = _person(db, employee_key, tenant or by.tenant)
         rows = integrations(db, subject.tenant, integration)
@@ -82,7 +82,7 @@ def export(pool: Pool, tenant: str | None, employee_key: str, *, by: Operator) -
     Raises:
         NotFound: HR has told of no such person.
     """
-    by.check(EXPORT, tenant or by.tenant)
+    by.check(EXPORT, tenant or by.tenant, f"person/{employee_key}")
     with transaction(pool) as db:
         subject = _person(db, employee_key, tenant or by.tenant)
         store = Holdings(db, subject)

@@ -79,7 +79,7 @@ def previewed(
     by: Operator,
 ) -> Plan:
     """As `plan`, which shows names and addresses, and that they were looked at is on record (S19)."""
-    by.check(PREVIEW, tenant)
+    by.check(PREVIEW, tenant, chosen.target)
     done = plan(pool, settings, tenant, integrations, chosen)
     with transaction(pool) as db:
         audited(db, by, PREVIEW, chosen.target, tenant=tenant, after={"people": len(done.people)})

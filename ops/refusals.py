@@ -29,10 +29,13 @@ def refusals_on_record(pool: Pool, by: Operator) -> Iterator[None]:
 def put_on_record(pool: Pool, by: Operator, problem: Forbidden | Refused) -> None:
     """The refusal of what they asked for last stands in the audit, unless it was only tried."""
     if by.asked and not by.asked[-1].dry_run:
-        _record(pool, by, by.asked[-1], str(problem))
+        asked = by.asked[-1]
+        # Who may not is told nothing of the thing, and over HTTP nobody has looked yet which it is.
+        named = "" if isinstance(problem, Forbidden) else asked.target
+        _record(pool, by, asked, named or asked.permission.split(":")[1], str(problem))
 
 
-def _record(pool: Pool, by: Operator, asked: Asked, why: str) -> None:
+def _record(pool: Pool, by: Operator, asked: Asked, target: str, why: str) -> None:
     with transaction(pool) as db:
         AuditStore(db).append_refusal(
             Entry(
@@ -41,7 +44,7 @@ def _record(pool: Pool, by: Operator, asked: Asked, why: str) -> None:
                 role=by.role,
                 source=by.source,
                 action=asked.permission,
-                target=asked.permission.split(":")[1],
+                target=target,
                 after={"because": why},
                 reason=asked.reason,
                 outcome=REFUSED,

@@ -25,7 +25,7 @@ PEOPLE_AT_ONCE = 500
 
 def check(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Findings:
     """As `look_and_keep`, because somebody asked for it."""
-    by.check(TEST, integration.tenant)
+    by.check(TEST, integration.tenant, integration.target)
     findings = look_and_keep(pool, settings, integration)
     states = Counter(line.state for line in findings.checks)
     with transaction(pool) as db:

@@ -56,7 +56,7 @@ def revert(
     Raises:
         NotFound: There is no such version.
     """
-    by.check(life.EDIT, integration.tenant)
+    by.check(life.EDIT, integration.tenant, integration.target)
     wanted = life.edited(integration, _kept(pool, integration, version).settings)
     return life.edit(pool, settings, integration, wanted, by=by, rekey=rekey)
 

@@ -77,7 +77,8 @@ def test_whoever_made_a_replay_and_agrees_to_it_is_on_record(api: Api, bench: Wo
 
     request, command = by_both(bench)
     assert request == command
-    assert (request["action"], request["reason"]) == ("replays:replay:approve", "I agree")
+    assert (request["action"], request["target"]) == ("replays:replay:approve", "replay/1")
+    assert request["reason"] == "I agree"
     assert request["because"] == "replay 1 was made by operator; somebody else has to agree"
 
 
@@ -91,10 +92,11 @@ def test_an_act_that_would_do_harm_is_on_record(api: Api, bench: Workbench, data
     request, command = by_both(bench)
     assert request == command
     assert "is a draft" in request["because"]
+    assert request["target"] == f"integration/{MOODLE}"
 
 
 def test_a_look_at_names_that_was_refused_is_on_record(api: Api, bench: Workbench) -> None:
-    """Who tried to see whose record is not told, only that they tried: the key stands nowhere that it need not."""
+    """Not whose it was: who may not look has not been told whether there is such a person."""
     api.as_("viewer").send("GET", "/people/E-1?unmask=true")
     [line] = bench.rows(LINES)
     assert (line["action"], line["target"], line["actor"]) == ("people:pii:read", "pii", "viewer")
