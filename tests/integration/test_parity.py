@@ -249,6 +249,15 @@ CASES = {
         lambda bench: bench.tell(updated(last_name="Other")),
         command=f"matricula plan --person E-1 --tenant {TENANT}",
     ),
+    "payroll_plan": Case(
+        "/payrolls/NL-02/plan",
+        {},
+        lambda bench: bench.tell(updated(last_name="Other")),
+        command=f"matricula plan --payroll NL-02 --tenant {TENANT}",
+    ),
+    "event_plan": Case(
+        "/events/plan", json.loads(as_bytes(hired("E-9"))), command="matricula plan EVENTS.jsonl --tenant acme"
+    ),
     "people_sync": Case("/people/E-1/sync", WHY),
     "people_export": Case(
         "/people/E-1/export", WHY, command=f"matricula person export E-1 EXPORT --reason '{WHY['reason']}'"
@@ -312,7 +321,7 @@ def asked(case: Case, name: str, here: Place) -> tuple[dict[str, Any], dict[str,
         body["settings"]["timezone"] = "Europe/Amsterdam"
     (here.folder / "settings.json").write_text(json.dumps(body.get("settings", {})))
     (here.folder / "events.jsonl").write_bytes(as_bytes(hired("E-9")) + b"\n")
-    media = {"headers": {"content-type": "application/cloudevents+json"}} if name == "event_publish" else {}
+    media = {"headers": {"content-type": "application/cloudevents+json"}} if name.startswith("event_") else {}
     return body, media
 
 

@@ -1,25 +1,20 @@
 """People by exact marks: where each stands, why, and what happened."""
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from db.configuration import integrations
 from db.people import Available, PeopleViews, TimelineLine
 from db.pool import transaction
-from domain.planning import counted
 from domain.why import Explanation
 from ops import people, person_acts
-from ops.actions import NotFound
 from ops.api.declaring import Done, DryRun, Key, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, reach, read, slice_of
 from ops.api.problems import Trouble
 from ops.commands import command
 from ops.overrides import OVERRIDE, override
-from ops.planning import PREVIEW, Selection, previewed
 
 routes = router("people")
 
@@ -34,13 +29,6 @@ class Found(BaseModel):
     """One person that matches."""
 
     employee_key: str
-
-
-class Planned(BaseModel):
-    """The exact LMS calls, with each field before and after; none was made."""
-
-    people: list[dict[str, Any]]
-    counts: dict[str, int]
 
 
 class Syncing(Why):
@@ -122,17 +110,6 @@ def people_available(
         views = PeopleViews(db)
         found = views.available(people.subject_of(views, key, caller.tenant), integration)
     return slice_of(found, limit, cursor)
-
-
-@act(routes, "/people/{key}/plan", PREVIEW)
-def people_plan(caller: By, key: Key, integration: Name = None) -> Planned:
-    """The exact LMS calls that the workers would make for a person. The LMS is read; nothing is written."""
-    with transaction(caller.pool) as db:
-        rows = integrations(db, caller.tenant, integration)
-    if not rows:
-        raise NotFound("no integration matches")
-    done = previewed(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key), by=caller.by)
-    return Planned(people=[asdict(one) for one in done.people], counts=dict(counted(done.people)))
 
 
 @act(routes, "/people/{key}/override", OVERRIDE)
