@@ -88,8 +88,7 @@ def test_who_was_made_by_hand_after_the_preview_is_linked_and_the_report_says_so
 
     seen = eva.asks("POST", "/replays/preview", chosen)["preview"]
     replay = eva.asks("POST", "/replays", chosen | {"digest": seen["digest"], "reason": "mended"}, expect=201)["replay"]
-    by_hand = {"username": "robin", "firstname": "Robin", "lastname": "Number T-002", "email": "t-002@example.org"}
-    httpx.post(f"{made.site.url}/control/users", json=[by_hand]).raise_for_status()
+    made_by_hand(made)
     made["worker"].start()
     ended(made, replay["replay_id"])
     report = eva.asks("GET", f"/replays/{replay['replay_id']}")
@@ -100,6 +99,29 @@ def test_who_was_made_by_hand_after_the_preview_is_linked_and_the_report_says_so
     [line] = report["differences"]
     assert (line["employee_key"], line["predicted"], line["outcome"]) == ("T-002", "create", "link")
     assert keys_created(made) == ["T-001", "T-003"]
+
+
+def made_by_hand(made: Installation) -> None:
+    """Somebody at the site makes the second person an account."""
+    by_hand = {"username": "robin", "firstname": "Robin", "lastname": "Number T-002", "email": "t-002@example.org"}
+    httpx.post(f"{made.site.url}/control/users", json=[by_hand]).raise_for_status()
+
+
+def test_who_was_made_by_hand_before_it_was_confirmed_is_linked_and_whoever_confirms_is_told(make: Make) -> None:
+    """J4: it is looked up once more when it is confirmed."""
+    made, console = make()
+    failed(made, 3)
+    mend(made)
+    eva = console.person("eva", "operator")
+
+    seen = eva.asks("POST", "/replays/preview", {"code": "lms_rejected"})["preview"]
+    made_by_hand(made)
+    confirmed = {"code": "lms_rejected", "digest": seen["digest"], "reason": "mended"}
+    replay = eva.asks("POST", "/replays", confirmed, expect=201)["replay"]
+
+    assert seen["effects"] == {"create": 3}
+    assert replay["predicted"] == {"create": 2, "link": 1}
+    assert ended(made, replay["replay_id"]).done == {"create": 2, "link": 1}
 
 
 def of_another_company() -> list[OutgoingEvent]:
