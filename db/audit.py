@@ -88,8 +88,11 @@ class AuditStore(Store):
 
     def append(self, entry: Entry) -> int:
         """The entry stands; its id is returned, for items to refer to."""
-        values = asdict(entry) | {"before": _json(entry.before), "after": _json(entry.after)}
-        return int(self._rows("append", **values)[0][0])
+        return int(self._rows("append", **_values(entry))[0][0])
+
+    def append_refusal(self, entry: Entry) -> None:
+        """The entry stands, unless the same one was written within the last minute."""
+        self._rows("append_refusal", **_values(entry))
 
     def append_items(self, operation: int, items: Sequence[Item]) -> None:
         """The items stand under their operation; who, why and whence is what the operation says."""
@@ -120,14 +123,21 @@ def entries(
     actor: str | None = None,
     action: str | None = None,
     target: str | None = None,
+    outcome: str | None = None,
     operation: int | None = None,
     before_id: int | None = None,
     most: int = 100,
 ) -> list[AuditRow]:
     """Entries that match, the newest first; `before_id` is where the page before ended."""
-    values = {"tenant": tenant, "actor": actor, "action": action, "target": target, "operation": operation}
+    values = {"tenant": tenant, "actor": actor, "action": action, "target": target, "outcome": outcome}
     with db.cursor(row_factory=class_row(AuditRow)) as cursor:
-        return cursor.execute(SQL["entries"], values | {"before_id": before_id, "most": most}).fetchall()
+        return cursor.execute(
+            SQL["entries"], values | {"operation": operation, "before_id": before_id, "most": most}
+        ).fetchall()
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return asdict(entry) | {"before": _json(entry.before), "after": _json(entry.after)}
 
 
 def _json(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Integrations as people set them up."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -70,6 +71,27 @@ def add_integration(
     db.execute(SQL["accept_set_aside"], {"tenant": tenant, "code": "unknown_tenant"})
     db.execute(SQL["sweep_everybody"], {"tenant": tenant})
     return integration_id
+
+
+def tenants(db: Db) -> list[str]:
+    """Every client company."""
+    return [str(name) for (name,) in db.cursor(row_factory=tuple_row).execute(SQL["tenants"]).fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSettings:
+    """One version of an integration's settings."""
+
+    version: int
+    settings: dict[str, Any]
+    saved_at: datetime
+
+
+def kept_settings(db: Db, integration: IntegrationRow, versions: Sequence[int] | None = None) -> list[KeptSettings]:
+    """These versions of the settings, or all, the newest first."""
+    values = {"integration_id": integration.integration_id, "versions": versions and list(versions)}
+    with db.cursor(row_factory=class_row(KeptSettings)) as cursor:
+        return cursor.execute(SQL["kept_settings"], values).fetchall()
 
 
 def change_settings(db: Db, integration: IntegrationRow, settings: IntegrationSettings) -> bool:

@@ -105,6 +105,14 @@ class LinkStore(Store):
         self._rows("unset_link", account_id=account.account_id)
         self._done(account.account_id, "link broken by hand", {"user": account.lms_user_id, "by": by, "reason": reason})
 
+    def look_again(self, account: Locked, *, by: str, reason: str) -> bool:
+        """The person is due, to be read anew; False when nothing is wanted, or a decision about them is waited for."""
+        if not self._rows("look_again", account_id=account.account_id):
+            return False
+        self._rows("enrol_again", account_id=account.account_id)
+        self._rows("note_link", kind="looked at by hand", data=json.dumps({"by": by, "reason": reason}))
+        return True
+
     def _done(self, account_id: int, kind: str, data: dict[str, Any]) -> None:
         self._rows("enrol_anew", account_id=account_id)
         self._rows("resolve_account_failures", account_id=account_id)

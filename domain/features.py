@@ -38,3 +38,19 @@ FEATURES = (
 def is_on(feature: Feature, switched_on: tuple[Switchable, ...]) -> bool:
     """Whether somebody with these settings has it."""
     return not feature.billable or feature.name in switched_on
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureLine:
+    """One thing that a client may get, and whether somebody with certain settings has it."""
+
+    name: str
+    phase: Literal[1, 2, 3]
+    title: str
+    billable: bool
+    on: bool
+
+
+def lines(switched_on: tuple[Switchable, ...]) -> list[FeatureLine]:
+    """All that there is to have, in the order of the phases."""
+    return [FeatureLine(f.name, f.phase, f.title, f.billable, is_on(f, switched_on)) for f in FEATURES]

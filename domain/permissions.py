@@ -14,6 +14,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 _ADMIN: tuple[Role, ...] = ("admin",)
 _EVERYBODY = ROLES
+_NO_VIEWER: tuple[Role, ...] = ("support", "operator", "integrator", "auditor", "admin")
 _AUDIT: tuple[Role, ...] = ("auditor", "admin")
 _PEOPLE: tuple[Role, ...] = ("support", "operator", "admin")
 _RUNNING: tuple[Role, ...] = ("operator", "admin")
@@ -32,7 +33,8 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "drift:finding:read": _EVERYBODY,
     "people:person:read": _EVERYBODY,
     "enrolments:enrolment:read": _EVERYBODY,
-    "results:result:export": ("support", "operator", "integrator", "auditor", "admin"),
+    "results:result:export": _NO_VIEWER,
+    "results:result:reconcile": _NO_VIEWER,  # a call of the LMS per enrolment
     # Names, addresses and what the LMS holds of people.
     "people:pii:read": _PEOPLE,
     "people:plan:preview": _PEOPLE,
@@ -88,7 +90,6 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     "access:token:create": _ADMIN,
     "access:token:revoke": _ADMIN,
     "people:person:export": _ADMIN,
-    "people:person:erase": _ADMIN,
     "ops:installation:init": _ADMIN,
     "ops:installation:regroup": _ADMIN,
 }
@@ -98,6 +99,7 @@ EVERYTHING = frozenset(PERMISSIONS)
 NEEDS_REASON = frozenset(
     {
         "people:person:override",
+        "people:person:export",
         "people:link:set",
         "people:link:unset",
         "enrolments:enrolment:reprovision",

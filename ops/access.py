@@ -95,7 +95,7 @@ def create_token(
         Refused: A scope is no permission of the operator's role, or the token would last too long.
         Forbidden: It could do more than whoever makes it.
     """
-    by.check(CREATE, tenant)
+    by.check(CREATE, tenant, f"operator/{operator}")
     if not timedelta() < lasts <= LONGEST:
         raise Refused(f"a token lasts from one to {LONGEST.days} days")
     token_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)

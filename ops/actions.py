@@ -64,7 +64,11 @@ def initialise(settings: Settings, pool: Pool, *, by: Operator) -> bool:
 def publish_feed(
     path: str, settings: Settings, pool: Pool, *, by: Operator, on_line: Callable[[int], None] = lambda _: None
 ) -> Published:
-    """Every good line of the file is with the broker, or counted by what became of it; bad lines are named."""
+    """
+    Every good line of the file is with the broker, or counted by what became of it; bad lines are named.
+
+    In a dry run the good ones are counted as confirmed, and none is sent.
+    """
     by.check(PUBLISH, by.tenant)
     done = Published()
 
@@ -78,6 +82,9 @@ def publish_feed(
             else:
                 yield line
 
+    if by.dry_run:
+        done.confirmed = sum(1 for _ in good_lines())
+        return done
     with Publisher(settings.amqp_url) as publisher:
         for receipt in publisher.publish_all(line.event for line in good_lines()):
             if receipt.outcome is Outcome.CONFIRMED:
@@ -190,8 +197,9 @@ def enable(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: O
     Raises:
         NotReady: The check failed; its lines are the list of gaps.
     """
-    by.check(ENABLE, integration.tenant)
-    findings = selfcheck.look_and_keep(pool, settings, integration)
+    by.check(ENABLE, integration.tenant, integration.target)
+    look = selfcheck.looked if by.dry_run else selfcheck.look_and_keep
+    findings = look(pool, settings, integration)
     if gaps(findings.checks):
         raise NotReady(findings.checks)
     with deed(pool, by) as db:
@@ -217,7 +225,7 @@ class NotReady(NeedsAttention):
 
 def replace_token(pool: Pool, settings: Settings, integration: IntegrationRow, token: Secret, *, by: Operator) -> None:
     """The integration uses this token from now on."""
-    by.check(SET_TOKEN, integration.tenant)
+    by.check(SET_TOKEN, integration.tenant, integration.target)
     with deed(pool, by) as db:
         configuration.replace_token(db, integration, token, keys=settings.master_keys)
         configuration.note(db, integration, "integration token replaced")
@@ -228,7 +236,7 @@ def replace_webhook_secret(
     pool: Pool, settings: Settings, integration: IntegrationRow, secret: Secret, *, by: Operator
 ) -> None:
     """Notices that are posted are signed with this from now on."""
-    by.check(SET_TOKEN, integration.tenant)
+    by.check(SET_TOKEN, integration.tenant, integration.target)
     with deed(pool, by) as db:
         configuration.replace_webhook_secret(db, integration, secret, keys=settings.master_keys)
         configuration.note(db, integration, "webhook secret replaced")

@@ -135,7 +135,8 @@ def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: O
     Raises:
         NotFound: It was not provisioned there.
     """
-    by.check(REPROVISION, integration.tenant)
+    target = f"enrolment/{integration.name}/{enrolment_key}"
+    by.check(REPROVISION, integration.tenant, target)
     said = {"by": by.name, "reason": by.reason}
     with deed(pool, by) as db:
         employee_key = ContactStore(db, integration.integration_id).delete(enrolment_key, **said)
@@ -143,6 +144,5 @@ def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: O
             raise NotFound(f"{integration.name} has no contact log of the enrolment {enrolment_key}")
         entry = Entry(employee_key, "contact log deleted", enrolment_key, said)
         WorkStore(db, integration.integration_id).write_timeline(integration.tenant, [entry])
-        target = f"enrolment/{integration.name}/{enrolment_key}"
         audited(db, by, REPROVISION, target, tenant=integration.tenant)
     return employee_key

@@ -27,9 +27,17 @@ XLSX_ROWS = 1_048_576
 _FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
-def export(file: str, columns: Sequence[str], rows: Iterable[Row], kind: Format) -> int:
+MEDIA_TYPES: dict[Format, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def export(file: str | IO[bytes], columns: Sequence[str], rows: Iterable[Row], kind: Format) -> int:
     """
-    The file holds all rows under these columns; when anything goes wrong, what was there before.
+    The file, by its name or open already, holds all rows under these columns; when anything goes wrong, one of that
+    name holds what it did before.
 
     Returns:
         How many rows there were.
@@ -39,8 +47,11 @@ def export(file: str, columns: Sequence[str], rows: Iterable[Row], kind: Format)
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
+def _opened(file: str | IO[bytes]) -> Iterator[IO[bytes]]:
     """A file appears under its name when it is complete."""
+    if not isinstance(file, str):
+        yield file
+        return
     if file == STANDARD_OUTPUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()

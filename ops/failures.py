@@ -165,7 +165,7 @@ def _change(
     what: str,
 ) -> GroupLine:
     permission = f"failures:group:{action}"
-    by.check(permission, tenant)
+    by.check(permission, tenant, f"group/{group_id}")
     with deed(pool, by) as db:
         before = find_group(db, tenant, group_id)
         acts = FailureActs(db, tenant)
@@ -254,6 +254,8 @@ def _left(db: Db, tenant: str | None, chosen: Chosen, touched: Touched) -> dict[
 def _state(line: FailureLine | None) -> str:
     if line is None:
         return "there is no such failure"
+    if line.restorable_until and line.restorable_until <= datetime.now(UTC):
+        return f"dismissed, and since {line.restorable_until:%F} it cannot be restored any more"
     if line.dismissed_at:
         return f"dismissed, restorable until {line.restorable_until:%F}" if line.restorable_until else "dismissed"
     return "done already" if line.resolved_at else "it ends with its cause"

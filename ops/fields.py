@@ -66,7 +66,7 @@ class Choice:
 
 def discover(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Discovery:
     """As `look_and_keep`, because somebody asked for it."""
-    by.check(DISCOVER, integration.tenant)
+    by.check(DISCOVER, integration.tenant, integration.target)
     found = look_and_keep(pool, settings, integration)
     with transaction(pool) as db:
         news = Counter(item.news for item in found.news)
@@ -144,7 +144,7 @@ def map_field(pool: Pool, integration: IntegrationRow, choice: Choice, *, by: Op
         Refused: The choice contradicts what was discovered, or that is not enough to go by.
         ValidationError: The two can never fit (R31).
     """
-    by.check(MAP, integration.tenant)
+    by.check(MAP, integration.tenant, integration.target)
     with deed(pool, by) as db:
         known = {
             entry.field.shortname: entry.field
@@ -175,7 +175,7 @@ def unmap_field(pool: Pool, integration: IntegrationRow, lms_field: str, *, by: 
     Raises:
         NotFound: It is not mapped.
     """
-    by.check(MAP, integration.tenant)
+    by.check(MAP, integration.tenant, integration.target)
     others = [m for m in _maps(integration) if m["lms_field"] != lms_field]
     if len(others) == len(_maps(integration)):
         raise NotFound(f"{lms_field} is not mapped; mapped are: {', '.join(m['lms_field'] for m in others) or 'none'}")

@@ -46,7 +46,7 @@ def decide_guard(pool: Pool, guard: GuardRow, state: GuardState, *, by: Operator
         Refused: The guard is not in a state for this decision.
     """
     action = PERMISSION[state]
-    by.check(action, guard.tenant)
+    by.check(action, guard.tenant, f"guard/{guard.guard_id}")
     needed = BEFORE[state]
     concerned = None
     if guard.state == needed:

@@ -110,7 +110,7 @@ def edit(
         Refused: The name changes, the identity changes without `rekey`, a password is missing, or somebody else
             changed the settings meanwhile.
     """
-    by.check(EDIT, integration.tenant)
+    by.check(EDIT, integration.tenant, integration.target)
     wanted = with_checked_urls(wanted, settings)
     held = IntegrationSettings.model_validate(integration.settings)
     changes = list(differences(held.model_dump(mode="json"), wanted.model_dump(mode="json")))
@@ -226,7 +226,7 @@ def pause(pool: Pool, integration: IntegrationRow, *, by: Operator) -> bool:
     Raises:
         Refused: It is a draft.
     """
-    by.check(PAUSE, integration.tenant)
+    by.check(PAUSE, integration.tenant, integration.target)
     if integration.state == "draft":
         raise Refused(f"{integration.name} is a draft; nothing is called before it is enabled")
     if integration.state == "paused":
@@ -248,7 +248,7 @@ def resume(pool: Pool, integration: IntegrationRow, *, by: Operator) -> bool:
     Raises:
         Refused: It is a draft.
     """
-    by.check(RESUME, integration.tenant)
+    by.check(RESUME, integration.tenant, integration.target)
     if integration.state == "draft":
         raise Refused(f"{integration.name} is a draft; enable it")
     if integration.state != "paused":
@@ -265,7 +265,7 @@ def remove(pool: Pool, integration: IntegrationRow, *, by: Operator) -> None:
     The link with the LMS is gone: token and password are wiped, name and address are free. History, links and results
     stay, and so do the accounts in the LMS (R179).
     """
-    by.check(REMOVE, integration.tenant)
+    by.check(REMOVE, integration.tenant, integration.target)
     with deed(pool, by) as db:
         if configuration.remove(db, integration):
             configuration.note(db, integration, "integration removed", was=integration.state)

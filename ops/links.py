@@ -31,7 +31,7 @@ def set_link(
         Refused: The user is protected or somebody else's, the person is linked already, or a worker is busy with them.
         LmsUserTaken: Somebody else was linked to the user meanwhile.
     """
-    by.check(SET, integration.tenant)
+    by.check(SET, integration.tenant, _target(integration, employee_key))
     with reading(settings, integration) as users:
         user = _user(users, integration, lms_user_id)
     with _account(pool, integration, employee_key, by) as (db, store, account):
@@ -58,7 +58,7 @@ def unset_link(pool: Pool, integration: IntegrationRow, employee_key: str, *, by
         NotFound: HR has not told of the person.
         Refused: There is no link, or a worker is busy with the person.
     """
-    by.check(UNSET, integration.tenant)
+    by.check(UNSET, integration.tenant, _target(integration, employee_key))
     with _account(pool, integration, employee_key, by) as (db, store, account):
         if account.lms_user_id is None:
             raise Refused(f"{employee_key} is not linked in {integration.name}")
@@ -77,8 +77,12 @@ def _audited(
     before: str | None,
     after: str | None,
 ) -> None:
-    target = f"link/{integration.name}/{employee_key}"
+    target = _target(integration, employee_key)
     audited(db, by, action, target, tenant=integration.tenant, before={"user": before}, after={"user": after})
+
+
+def _target(integration: IntegrationRow, employee_key: str) -> str:
+    return f"link/{integration.name}/{employee_key}"
 
 
 def _user(users: Users, integration: IntegrationRow, lms_user_id: str) -> LmsUser:

@@ -6,7 +6,7 @@ same transaction.
 import getpass
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from db.audit import AuditStore, Entry, Item
@@ -35,6 +35,17 @@ class ReasonMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wanted to do, whether they were let or not."""
+
+    permission: str
+    tenant: str | None
+    target: str
+    reason: str
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Operator:
     """
     Who acts, by which way, and why.
@@ -44,6 +55,7 @@ class Operator:
         request_id: Leads from the audit to the logs of one request.
         reason: In their own words; some acts need one.
         dry_run: They only want to know what would happen: nothing that an act writes is kept.
+        asked: What they wanted, in order; a refusal is on record under the last (ops.refusals).
     """
 
     name: str
@@ -54,6 +66,7 @@ class Operator:
     request_id: str = ""
     reason: str = ""
     dry_run: bool = False
+    asked: list[Asked] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def at_the_machine(cls) -> Self:
@@ -68,16 +81,29 @@ class Operator:
         """Whether a permission is theirs for this tenant; None is the installation as a whole."""
         return permission in self.permissions and self.tenant in (None, tenant)
 
-    def check(self, permission: str, tenant: str | None) -> None:
+    def enter(self, permission: str, tenant: str | None, target: str = "") -> None:
+        """
+        Where they may not even look: before anything that they sent is read, and so without their reason.
+
+        Raises:
+            Forbidden: The permission is not theirs.
+        """
+        self.asked.append(Asked(permission, tenant, target, self.reason, self.dry_run))
+        if not self.may(permission, tenant):
+            raise Forbidden(self, permission)
+
+    def check(self, permission: str, tenant: str | None, target: str = "") -> None:
         """
         Call it first in an act, before anything is read or called.
+
+        Args:
+            target: `kind/name` of what it would be done to, where that is one thing.
 
         Raises:
             Forbidden: The permission is not theirs.
             ReasonMissing: It takes a reason, and they gave none; only to try it, they need none.
         """
-        if not self.may(permission, tenant):
-            raise Forbidden(self, permission)
+        self.enter(permission, tenant, target)
         if permission in NEEDS_REASON and not (self.reason.strip() or self.dry_run):
             raise ReasonMissing(permission)
 
@@ -117,7 +143,7 @@ def audited(
     Raises:
         Forbidden, ReasonMissing: The transaction is rolled back with what was done.
     """
-    operator.check(action, tenant)
+    operator.check(action, tenant, target)
     return AuditStore(db).append(
         Entry(
             tenant=tenant,

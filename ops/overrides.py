@@ -48,7 +48,7 @@ def override(pool: Pool, settings: Settings, subject: Subject, changes: Mapping[
         Refused: There is no such field, it cannot hold this, nothing would differ, or HR orders its words by sequence,
             so that ours could not be placed. Nothing is sent then.
     """
-    by.check(OVERRIDE, subject.tenant)
+    by.check(OVERRIDE, subject.tenant, f"person/{subject.employee_key}")
     held = _held(pool, subject)
     wanted = _wanted(held.data, changes)
     fields = {name: (held.data.get(name), wanted[name]) for name in wanted if held.data.get(name) != wanted[name]}

@@ -49,7 +49,7 @@ def tick(
     Raises:
         Refused: The integration takes all payrolls.
     """
-    by.check(SELECT, integration.tenant)
+    by.check(SELECT, integration.tenant, integration.target)
     if IntegrationSettings.model_validate(integration.settings).payrolls == "all":
         raise Refused(f"{integration.name} takes all payrolls; set `payrolls` to selected first")
     with transaction(pool) as db:

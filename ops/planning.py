@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from db.accounts import ClaimedPlacement
 from db.configuration import IntegrationRow
-from db.pool import Pool, rehearsal
+from db.pool import Pool, rehearsal, transaction
 from db.rehearsals import Rehearsal, Rehearsed, people_of_payroll, rehearse, tell
 from domain.accounts import (
     REMOVED,
@@ -35,7 +35,10 @@ from domain.usernames import candidates
 from lms.look_ups import Users, candidates_of, free_usernames, protected_ids
 from ops.actions import NotFound, Refused
 from ops.lms_access import reading
+from ops.operators import Operator, audited
 from runtime.settings import Settings
+
+PREVIEW = "people:plan:preview"
 
 LOCK_NOT_AVAILABLE = "55P03"
 NOBODY_YET = "(new user)"
@@ -50,6 +53,13 @@ class Selection:
     payroll: str | None = None
     person: str | None = None
 
+    @property
+    def target(self) -> str:
+        """How it stands in the audit."""
+        if self.person:
+            return f"person/{self.person}"
+        return f"payroll/{self.payroll}" if self.payroll else "events/feed"
+
 
 @dataclass(slots=True)
 class Plan:
@@ -57,6 +67,23 @@ class Plan:
 
     endings: dict[str, int] = field(default_factory=dict)
     people: list[PersonPlan] = field(default_factory=list)
+
+
+def previewed(
+    pool: Pool,
+    settings: Settings,
+    tenant: str,
+    integrations: Sequence[IntegrationRow],
+    chosen: Selection,
+    *,
+    by: Operator,
+) -> Plan:
+    """As `plan`, which shows names and addresses, and that they were looked at is on record (S19)."""
+    by.check(PREVIEW, tenant, chosen.target)
+    done = plan(pool, settings, tenant, integrations, chosen)
+    with transaction(pool) as db:
+        audited(db, by, PREVIEW, chosen.target, tenant=tenant, after={"people": len(done.people)})
+    return done
 
 
 def plan(

@@ -97,7 +97,7 @@ def _act(
 ) -> ReplayRow:
     """Do it if the replay is as it has to be, and say how it stands."""
     permission = f"replays:replay:{action}"
-    by.check(permission, tenant)
+    by.check(permission, tenant, f"replay/{replay_id}")
     with deed(pool, by) as db:
         before = find(db, tenant, replay_id)
         if not act(db, before):

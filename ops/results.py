@@ -1,11 +1,12 @@
 """Results taken out, and held against the LMS and what HR has been told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from db.configuration import IntegrationRow, integrations
 from db.pool import Db, Pool, transaction
-from db.result_views import Readable, ResultFilter, ResultLine, ResultViews
+from db.result_views import HeldLine, Readable, ResultFilter, ResultLine, ResultViews, ToldLine
 from db.results import ResultStore
 from domain.errors import HoldIntegration, LmsThrottled, LmsUnavailable
 from domain.integration import IntegrationSettings
@@ -16,13 +17,15 @@ from domain.unit_results import Shown
 from lms.look_ups import completed_of
 from lms.read_only import ReadOnly
 from ops.actions import NotFound, Refused
-from ops.exports import Format, export
+from ops.exports import Format, Row, export
 from ops.lms_access import reading
 from ops.operators import Operator, audited
 from runtime.settings import Settings
 
 AT_ONCE = 25
+MOST_OF_ONE = 10_000
 EXPORT = "results:result:export"
+RECONCILE = "results:result:reconcile"
 
 COLUMNS = (
     "tenant",
@@ -43,6 +46,16 @@ COLUMNS = (
     "stamp",
     "result_id",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsOfEnrolment:
+    """What one enrolment's results rest on, what HR was told and when, and what is held back."""
+
+    enrolment_key: str
+    results: Sequence[ResultLine]
+    history: Sequence[ToldLine]
+    held: Sequence[HeldLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +85,46 @@ class Reconciled:
     deviations: list[Deviation] = field(default_factory=list)
 
 
-def export_results(pool: Pool, file: str, chosen: ResultFilter, kind: Format, *, by: Operator) -> int:
-    """The file holds all of these results, the newest first; who took them out is on record. Answers with how many."""
+def export_results(
+    pool: Pool, file: str | IO[bytes], chosen: ResultFilter, kind: Format, *, by: Operator, most: int | None = None
+) -> int:
+    """
+    The file holds all of these results, the newest first; who took them out is on record. Answers with how many.
+
+    Raises:
+        Refused: There are more than `most`; nothing is on record then.
+    """
     tenant = chosen.tenant or by.tenant
     by.check(EXPORT, tenant)
     with transaction(pool) as db:
         rows = ([getattr(line, name) for name in COLUMNS] for line in ResultViews(db).all_results(chosen))
-        count = export(file, COLUMNS, rows, kind)
+        count = export(file, COLUMNS, _at_most(most, rows), kind)
         audited(db, by, EXPORT, f"results/{kind}", tenant=tenant, after={"results": count})
     return count
+
+
+def _at_most(most: int | None, rows: Iterable[Row]) -> Iterator[Row]:
+    for count, row in enumerate(rows, 1):
+        if most is not None and count > most:
+            raise Refused(f"more than {most:,} results match: choose fewer, by course, integration or days")
+        yield row
+
+
+def enrolment_results(pool: Pool, tenant: str | None, enrolment_key: str) -> ResultsOfEnrolment:
+    """
+    Raises:
+        NotFound: The enrolment has no results, or more than one client company knows its key.
+    """
+    chosen = ResultFilter(tenant=tenant, enrolment=enrolment_key)
+    with transaction(pool) as db:
+        views = ResultViews(db)
+        lines, held = views.results(chosen, MOST_OF_ONE), views.held(chosen, MOST_OF_ONE)
+        history = views.history(lines)
+    if not lines and not held:
+        raise NotFound(f"the enrolment {enrolment_key} has no results; `matricula why {enrolment_key}` says more")
+    if len({line.tenant for line in lines} | {line.tenant for line in held}) > 1:
+        raise NotFound(f"several client companies know the key {enrolment_key}; add --tenant")
+    return ResultsOfEnrolment(enrolment_key, lines, history, held)
 
 
 def reachable(pool: Pool, tenant: str | None, name: str | None) -> list[IntegrationRow]:

@@ -25,7 +25,7 @@ PEOPLE_AT_ONCE = 500
 
 def check(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Operator) -> Findings:
     """As `look_and_keep`, because somebody asked for it. A quarantine is probed at once when no line is red."""
-    by.check(TEST, integration.tenant)
+    by.check(TEST, integration.tenant, integration.target)
     findings = look_and_keep(pool, settings, integration)
     states = Counter(line.state for line in findings.checks)
     with transaction(pool) as db:
@@ -36,17 +36,22 @@ def check(pool: Pool, settings: Settings, integration: IntegrationRow, *, by: Op
 
 
 def look_and_keep(pool: Pool, settings: Settings, integration: IntegrationRow) -> Findings:
-    """Every line about the integration, kept as its last check. Only harmless calls are made."""
+    """As `looked`, and kept as the integration's last check."""
+    findings = looked(pool, settings, integration)
+    with transaction(pool) as db:
+        reached = findings.identity is not None
+        CheckStore(db, integration.integration_id).save(findings.checks, reached=reached)
+    return findings
+
+
+def looked(pool: Pool, settings: Settings, integration: IntegrationRow) -> Findings:
+    """Every line about the integration as it is set up. Only harmless calls are made."""
     wanted = IntegrationSettings.model_validate(integration.settings)
     with transaction(pool) as db:
         store = CheckStore(db, integration.integration_id)
         known, pinned = store.known(wanted), store.pinned()
         sealed = store.password_sealed()
-    findings = look(settings, integration, wanted, known, pinned, _password(settings, integration, sealed))
-    with transaction(pool) as db:
-        reached = findings.identity is not None
-        CheckStore(db, integration.integration_id).save(findings.checks, reached=reached)
-    return findings
+    return look(settings, integration, wanted, known, pinned, _password(settings, integration, sealed))
 
 
 def look(

@@ -36,7 +36,7 @@ def sync_now(
     Raises:
         Refused: The integration may not call its LMS now, so that a run would only wait.
     """
-    by.check(SYNC, integration.tenant)
+    by.check(SYNC, integration.tenant, integration.target)
     if integration.state == "quarantined":
         raise Refused(f"{integration.name} is held: {describe(integration.hold_code or '').fix}")
     if integration.state != "active":

@@ -2,6 +2,10 @@
 -- A tenant exists from its first integration on.
 insert into tenant (tenant) values (%(tenant)s) on conflict do nothing;
 
+-- name: tenants
+-- Every client company.
+select tenant from tenant order by tenant;
+
 -- name: accept_set_aside
 -- Events that waited for their tenant, or for a release that knows them, are to be applied after all. Of several with
 -- one id the first is the event (A11).
@@ -25,6 +29,12 @@ returning integration_id;
 -- Every version of the settings that a decision may refer to is kept.
 insert into integration_settings (integration_id, version, settings)
 select integration_id, settings_version, settings from integration where integration_id = %(integration_id)s;
+
+-- name: kept_settings
+-- Versions of the settings that were kept, the newest first.
+select version, settings, saved_at from integration_settings
+where integration_id = %(integration_id)s and (%(versions)s::int[] is null or version = any(%(versions)s))
+order by version desc;
 
 -- name: add_cursor
 -- The first poll is due when the integration is enabled.

@@ -41,6 +41,22 @@ set lms_user_id = %(lms_user_id)s, link = 'given', linked_at = now(), applied = 
     first_attempt_at = null, starts = 0, revision = revision + 1, changed_at = now()
 where account_id = %(account_id)s;
 
+-- name: look_again
+-- What the LMS holds of the person is read anew, by the worker that somebody waits for.
+update account
+set applied = case when lms_user_id is null then applied end, state = 'due', code = null, attempts = 0,
+    starts = case when code = 'starts_without_end' then 2 else 0 end, first_attempt_at = null, urgency = least(urgency, 1::smallint), revision = revision + 1, changed_at = now(),
+    due_at = case when doubt > 0 then greatest(due_at, now()) else now() end
+where account_id = %(account_id)s and wanted is not null and state in ('due', 'settled', 'parked', 'waiting')
+returning account_id;
+
+-- name: enrol_again
+-- Their parked enrolments are tried again.
+update placement
+set state = 'due', code = null, due_at = now(), attempts = 0, first_attempt_at = null, revision = revision + 1,
+    changed_at = now()
+where account_id = %(account_id)s and state = 'parked';
+
 -- name: unset_link
 -- The person is not this LMS user, nor will be found as such again.
 update account

@@ -20,9 +20,11 @@ from ops.api.routes import (
     integrations,
     links,
     people,
+    plans,
     replays,
     results,
     standing,
+    versions,
 )
 
 PREFIX = "/api/v1"
@@ -31,8 +33,10 @@ HEALTH = "/healthz"
 ROUTES = (
     standing,
     integrations,
+    versions,
     fields,
     people,
+    plans,
     links,
     enrolments,
     results,

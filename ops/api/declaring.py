@@ -34,9 +34,19 @@ def router(tag: str) -> APIRouter:
     return APIRouter(route_class=Guarded, tags=[tag], dependencies=[Security(BEARER)])
 
 
-def view(routes: APIRouter, path: str, permission: str, **options: Any) -> Callable[[F], F]:
-    """A route that looks."""
-    answers = {304: {"description": "As it was: `If-None-Match` names this answer's ETag"}, **_problems(*_LOOKING)}
+def view(
+    routes: APIRouter, path: str, permission: str, *, ends: tuple[int, ...] = (), **options: Any
+) -> Callable[[F], F]:
+    """
+    A route that looks.
+
+    Args:
+        ends: Problems that only this one may end in.
+    """
+    as_it_was: dict[int | str, dict[str, Any]] = {
+        304: {"description": "As it was: `If-None-Match` names this answer's ETag"}
+    }
+    answers = {**as_it_was, **_problems(*_LOOKING, *ends)}
     return routes.get(path, openapi_extra={PERMISSION: permission}, responses=answers, **options)
 
 

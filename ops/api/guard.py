@@ -22,9 +22,11 @@ from domain.events import BadEvent, decode_json
 from domain.permissions import EVERYTHING
 from ops import actions
 from ops.access import authenticated
+from ops.actions import Refused
 from ops.api.problems import Trouble
 from ops.api.sending import Sender
 from ops.operators import Forbidden, Operator
+from ops.refusals import put_on_record
 from runtime.settings import Settings
 
 PERMISSION = "x-permission"
@@ -87,8 +89,14 @@ class Guarded(APIRoute):
 
         async def guarded(request: Request) -> Response:
             caller = await run_in_threadpool(_caller, request)
-            if not caller.by.may(declared[PERMISSION], caller.tenant):
-                raise Forbidden(caller.by, declared[PERMISSION])
+            try:
+                return await passed(request, caller)
+            except (Forbidden, Refused) as problem:
+                await run_in_threadpool(put_on_record, caller.pool, caller.by, problem)
+                raise
+
+        async def passed(request: Request, caller: Caller) -> Response:
+            caller.by.enter(declared[PERMISSION], caller.tenant)
             request.state.caller = caller
             await _refuse_unusable(request, reads_itself=bool(declared.get(READS_ITSELF)))
             if request.method == "GET":

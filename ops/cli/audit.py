@@ -22,13 +22,15 @@ def list_(
     actor: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
     action: Annotated[str | None, typer.Option(help="Only this act, as `area:object:action`.")] = None,
     target: Annotated[str | None, typer.Option(help="Only what was done to this, as `kind/name`.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Only what ended so: done, refused and others.")] = None,
     operation: Annotated[int | None, typer.Option(help="Only the items of this entry.")] = None,
     most: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List what was done, the newest first."""
     with told(), opened("audit:entry:read") as (_, pool):
-        found = audits.listed(pool, tenant, most, actor=actor, action=action, target=target, operation=operation)
+        chosen: dict[str, Any] = {"actor": actor, "action": action, "target": target, "outcome": outcome}
+        found = audits.listed(pool, tenant, most, operation=operation, **chosen)
     if as_json:
         show_json([audits.public(row) for row in found])
     else:

@@ -20,6 +20,7 @@ from ops.cli import (
     life,
     link,
     notices,
+    people,
     person,
     plan,
     replay,
@@ -28,15 +29,17 @@ from ops.cli import (
     setup,
     status,
     sync,
+    versions,
 )
 from ops.cli.output import Exit, err, fail, out, printable, show_json, told
-from ops.cli.session import Reason, acting, opened
+from ops.cli.session import DryRun, Reason, acting, opened
 from ops.operators import Operator
 from runtime.logs import configure_logs
 from runtime.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(integration.app, name="integration")
+app.add_typer(people.app, name="person")
 app.add_typer(link.app, name="link")
 app.add_typer(guard.app, name="guard")
 app.add_typer(failures.app, name="failures")
@@ -57,6 +60,7 @@ app.command()(person.available)
 app.command()(report.report)
 setup.register(integration.app)
 life.register(integration.app)
+versions.register(integration.app)
 integration.app.add_typer(fields.app, name="fields")
 sync.register(integration.app)
 
@@ -82,10 +86,11 @@ def init() -> None:
 def publish(
     file: Annotated[str, typer.Argument(help="JSON Lines, one CloudEvent each; - is standard input.")],
     reason: Reason = "",
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Send the events of FILE to the broker; bad lines are named, good ones go out."""
-    with told(), acting(reason) as (settings, pool, by):
+    with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
         done = _published(file, settings, pool, by, quiet=as_json)
     lost = sum(done.unconfirmed.values())
     if as_json:
@@ -94,7 +99,8 @@ def publish(
         for line in done.bad_lines:
             where = f"{line.field}: " if line.field else ""
             err.print(f"[red]line {line.number}:[/] {printable(where + line.problem)}")
-        out.print(f"{done.confirmed} events confirmed, {len(done.bad_lines)} bad lines, {lost} not confirmed")
+        what = "would be sent" if dry_run else "confirmed"
+        out.print(f"{done.confirmed} events {what}, {len(done.bad_lines)} bad lines, {lost} not confirmed")
     if lost:
         outcomes = ", ".join(f"{count} {outcome}" for outcome, count in done.unconfirmed.items())
         raise fail(

@@ -1,4 +1,4 @@
-"""`matricula why`, `timeline` and `available`: one person or enrolment, where it stands and what happened."""
+"""`matricula why`, `timeline`, `available` and `person`: one person or enrolment, where it stands, what happened."""
 
 import json
 from typing import Annotated
@@ -53,9 +53,14 @@ def timeline(
     if as_json:
         show_json(lines)
     else:
-        show_table(("at", "what", "integration", "enrolment", "more"), [_line(line) for line in lines])
+        show_timeline(lines)
     if not lines:
         raise typer.Exit(Exit.NOTHING)
+
+
+def show_timeline(lines: list[TimelineLine]) -> None:
+    """One line for each thing that happened."""
+    show_table(("at", "what", "integration", "enrolment", "more"), [_line(line) for line in lines])
 
 
 def available(

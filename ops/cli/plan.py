@@ -13,9 +13,8 @@ from domain.failure_catalogue import describe
 from domain.planning import FieldChange, PersonPlan, PlannedCall, counted
 from ops.actions import NotFound
 from ops.cli.output import Exit, err, fail, out, printable, show_json, told
-from ops.cli.session import opened
-from ops.planning import Plan, Selection
-from ops.planning import plan as make_plan
+from ops.cli.session import acting
+from ops.planning import PREVIEW, Plan, Selection, previewed
 from producers.feeds import BadLine, read_feed
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
@@ -32,7 +31,8 @@ def plan(
     """Show the exact LMS calls for events, a payroll or a person, with each field before and after. Writes nothing."""
     if sum(given is not None for given in (file, payroll, person)) != 1:
         raise fail("give one of FILE, --payroll or --person", Exit.USAGE)
-    with told(), opened("people:plan:preview") as (settings, pool):
+    with told(), acting() as (settings, pool, by):
+        by.check(PREVIEW, by.tenant)
         events = _events(file) if file is not None else []
         chosen = Selection(events, payroll, person)
         tenant = tenant or _tenant(events, pool)
@@ -40,7 +40,7 @@ def plan(
             rows = integrations(db, tenant, integration)
         if not rows:
             raise NotFound("no integration matches; see `matricula integration list`")
-        done = make_plan(pool, settings, tenant, rows, chosen)
+        done = previewed(pool, settings, tenant, rows, chosen, by=by)
     if as_json:
         show_json({"events": done.endings, "people": done.people, "counts": counted(done.people)})
     else:

@@ -121,6 +121,8 @@ def create(
     out.print(
         printable(f"replay {row.replay_id} of {row.members} at {row.integration or 'messages'} {begun}: {row.state}")
     )
+    # Looked up anew just now: somebody may have been made by hand since the preview (J4).
+    out.print(printable(f"foreseen now: {', '.join(f'{count} {effect}' for effect, count in row.predicted.items())}"))
     if row.state == "unapproved":
         out.print(printable(f"somebody else has to agree: matricula replay approve {row.replay_id}"))
     else:

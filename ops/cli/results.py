@@ -1,5 +1,6 @@
 """`matricula results`: what came back, why something did not, and whether LMS, results and HR agree."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -9,10 +10,9 @@ from typer.core import TyperGroup
 
 from db.pool import transaction
 from db.result_views import HeldLine, ResultFilter, ResultLine, ResultViews, ToldLine
-from ops.actions import NotFound
 from ops.cli.output import Exit, err, out, printable, show_json, show_table, told
 from ops.cli.session import Reason, acting, opened
-from ops.results import Reconciled, export_results, reachable
+from ops.results import RECONCILE, Reconciled, enrolment_results, export_results, reachable
 from ops.results import reconcile as compare
 
 
@@ -32,6 +32,7 @@ Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
 Integration = Annotated[str | None, typer.Option("--integration", help="Only this integration.")]
 Course = Annotated[str | None, typer.Option(help="Only this course, by HR's code.")]
 Person = Annotated[str | None, typer.Option(help="Only this employee key.")]
+Enrolment = Annotated[str | None, typer.Option(help="Only this enrolment, by HR's key.")]
 Since = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of attempt.")]
 Until = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day of attempt.")]
 Outcome = Annotated[str | None, typer.Option(help="Only this item of HR's pick-list, by its code.")]
@@ -53,12 +54,13 @@ def list_results(
     until: Until = None,
     outcome: Outcome = None,
     delivered: Delivered = None,
+    enrolment: Enrolment = None,
     held: Annotated[bool, typer.Option("--held", help="Completions that are no results, and why.")] = False,
     most: Most = 100,
     as_json: Json = False,
 ) -> None:
     """List results, the newest first; --held lists what is completed but no result, and why."""
-    chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
+    chosen = ResultFilter(tenant, integration, course, person, enrolment, _day(since), _day(until), outcome, delivered)
     if held and (outcome or delivered is not None):
         raise typer.BadParameter("what is held back has neither outcome nor delivery", param_hint="--held")
     with told(), opened(READ) as (_, pool), transaction(pool) as db:
@@ -82,21 +84,14 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all results of one enrolment: what they rest on, what HR was told and when, and what is held back."""
-    chosen = ResultFilter(tenant=tenant, enrolment=enrolment)
-    with told(), opened(READ) as (_, pool), transaction(pool) as db:
-        views = ResultViews(db)
-        lines, held = views.results(chosen, 10_000), views.held(chosen, 10_000)
-        history = views.history(lines)
-        if not lines and not held:
-            raise NotFound(f"the enrolment {enrolment} has no results; `matricula why {enrolment}` says more")
-        if len({line.tenant for line in lines} | {line.tenant for line in held}) > 1:
-            raise NotFound(f"several client companies know the key {enrolment}; add --tenant")
+    with told(), opened(READ) as (_, pool):
+        found = enrolment_results(pool, tenant, enrolment)
     if as_json:
-        show_json({"enrolment_key": enrolment, "results": lines, "history": history, "held": held})
+        show_json(found)
         return
-    _show_results(lines)
-    _show_history(lines, history)
-    _show_held(held)
+    _show_results(found.results)
+    _show_history(found.results, found.history)
+    _show_held(found.held)
 
 
 @app.command()
@@ -111,10 +106,11 @@ def export(
     until: Until = None,
     outcome: Outcome = None,
     delivered: Delivered = None,
+    enrolment: Enrolment = None,
     reason: Reason = "",
 ) -> None:
     """Write all results to FILE, the newest first; safe to open in a spreadsheet."""
-    chosen = ResultFilter(tenant, integration, course, person, None, _day(since), _day(until), outcome, delivered)
+    chosen = ResultFilter(tenant, integration, course, person, enrolment, _day(since), _day(until), outcome, delivered)
     with told(), acting(reason) as (_, pool, by):
         count = export_results(pool, file, chosen, kind, by=by)
     err.print(f"{count} results written")
@@ -128,7 +124,7 @@ def reconcile(
     integration: Integration = None,
     course: Course = None,
     person: Person = None,
-    enrolment: Annotated[str | None, typer.Option(help="Only this enrolment, by HR's key.")] = None,
+    enrolment: Enrolment = None,
     most: Annotated[
         int, typer.Option(min=1, max=100_000, help="Ask about at most so many enrolments of each integration.")
     ] = 200,
@@ -141,7 +137,7 @@ def reconcile(
     """
     chosen = ResultFilter(tenant, integration, course, person, enrolment)
     columns = (SpinnerColumn(), TextColumn("asking the LMS"), BarColumn(), MofNCompleteColumn())
-    with told(), opened(READ) as (settings, pool):
+    with told(), opened(RECONCILE) as (settings, pool):
         rows = reachable(pool, tenant, integration)
         with Progress(*columns, console=err, disable=as_json or not err.is_terminal, transient=True) as progress:
             task = progress.add_task("asking", total=None)
@@ -166,7 +162,7 @@ def _ended(done: Reconciled) -> Exit:
     return Exit.OK if done.looked_at else Exit.NOTHING
 
 
-def _show_results(lines: list[ResultLine]) -> None:
+def _show_results(lines: Sequence[ResultLine]) -> None:
     show_table(
         (
             "enrolment",
@@ -198,7 +194,7 @@ def _show_results(lines: list[ResultLine]) -> None:
     )
 
 
-def _show_history(lines: list[ResultLine], history: list[ToldLine]) -> None:
+def _show_history(lines: Sequence[ResultLine], history: Sequence[ToldLine]) -> None:
     units = {line.result_id: line.unit_code for line in lines}
     out.print()
     show_table(
@@ -222,7 +218,7 @@ def _show_history(lines: list[ResultLine], history: list[ToldLine]) -> None:
         out.print(printable(stamp))
 
 
-def _show_held(lines: list[HeldLine]) -> None:
+def _show_held(lines: Sequence[HeldLine]) -> None:
     if not lines:
         return
     out.print()

@@ -10,6 +10,7 @@ import typer
 from db.pool import OfTenant, Pool, open_pool
 from ops.access import authenticated
 from ops.operators import Operator
+from ops.refusals import refusals_on_record
 from runtime.settings import Settings, read_settings
 
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
@@ -36,8 +37,13 @@ def acting(reason: str = "", *, dry_run: bool = False) -> Iterator[tuple[Setting
     settings = read_settings(os.environ)
     token = os.environ.get("MATRICULA_API_TOKEN", "")
     with open_pool(settings.database_url, name="cli", role="console" if token else None, max_size=2) as pool:
-        if token:
-            by, _ = authenticated(pool, token, "cli")
-            yield settings, OfTenant(pool, by.tenant or ""), by.because(reason, dry_run=dry_run)
-        else:
-            yield settings, pool, Operator.at_the_machine().because(reason, dry_run=dry_run)
+        by, seen = _who(pool, token)
+        with refusals_on_record(seen, by):
+            yield settings, seen, by.because(reason, dry_run=dry_run)
+
+
+def _who(pool: Pool, token: str) -> tuple[Operator, Pool]:
+    if not token:
+        return Operator.at_the_machine(), pool
+    by, _ = authenticated(pool, token, "cli")
+    return by, OfTenant(pool, by.tenant or "")

@@ -1,14 +1,13 @@
 """`matricula integration show|outcomes|features`: what an integration was set up with, on one screen."""
 
 import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from db.configuration import IntegrationRow
 from domain.advanced import shown
-from domain.features import FEATURES, is_on
+from domain.features import lines
 from domain.integration import IntegrationSettings, Results
 from domain.support import Support
 from ops import actions, life
@@ -94,7 +93,8 @@ def outcomes(
 ) -> None:
     """List HR's result pick-list, add items to it, and choose which of them stand for pass and fail."""
     with told(), acting(reason, dry_run=dry_run) as (settings, pool, by):
-        by.check(READ, by.tenant)
+        if not (add or passed or failed):
+            by.check(READ, by.tenant)
         row = actions.find_integration(pool, name, tenant)
         results = IntegrationSettings.model_validate(row.settings).results
         if add or passed or failed:
@@ -112,12 +112,12 @@ def features(name: Name, tenant: Tenant = None, as_json: Json = False) -> None:
     """List what there is to have, by phase, what of it is billed, and what is switched on."""
     with told(), opened(READ) as (_, pool):
         row = actions.find_integration(pool, name, tenant)
-    switched_on = IntegrationSettings.model_validate(row.settings).features
+    found = lines(IntegrationSettings.model_validate(row.settings).features)
     if as_json:
-        show_json([{**asdict(f), "billable": f.billable, "on": is_on(f, switched_on)} for f in FEATURES])
+        show_json(found)
     else:
-        lines = [(f.name, f.phase, _yes(f.billable), _yes(is_on(f, switched_on)), f.title) for f in FEATURES]
-        show_table(("feature", "phase", "billed", "on", "what it is"), lines)
+        rows = [(f.name, f.phase, _yes(f.billable), _yes(f.on), f.title) for f in found]
+        show_table(("feature", "phase", "billed", "on", "what it is"), rows)
 
 
 def _yes(value: bool) -> str:

@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from db.pool import Pool
+from domain.lms import NewUser
 from ops import replays
 from ops.cli.main import app
 from ops.cli.output import Exit
@@ -70,6 +71,17 @@ def test_more_than_one_takes_a_digest_and_yes(desk: Desk) -> None:
     assert desk("replay", "create").exit_code == Exit.REFUSED
     assert desk(*words, "--dry-run").exit_code == Exit.OK
     assert desk.bench.rows("select * from replay") == []
+
+
+def test_who_confirms_is_told_what_is_foreseen_by_then(desk: Desk) -> None:
+    """J4: somebody was made by hand since the preview."""
+    [last] = desk.bench.column("select max(failure_id) from failure")
+    mended(desk.lms)
+    desk.lms._create(NewUser("by-hand", "noor3@example.org", "Noor", "Meer3", "", "pass"))
+
+    made = desk("replay", "create", "--item", str(last), "--reason", "mended")
+    assert made.exit_code == Exit.OK, made.output
+    assert "foreseen now: 1 link" in made.stdout
 
 
 def test_ids_are_read_from_a_file_and_a_bad_line_is_named(desk: Desk, tmp_path: Path) -> None:

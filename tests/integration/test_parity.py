@@ -27,6 +27,7 @@ from runtime.settings import Settings
 from simulators.moodle import MoodleSite, change_user
 from simulators.server import serve
 from tests.integration.test_api import ACTS
+from tests.integration.test_walk import NOTHING_TO_TRY
 from tests.support.api import Caller, serving
 from tests.support.builders import (
     MOODLE,
@@ -37,15 +38,16 @@ from tests.support.builders import (
     hires,
     results,
     terminated,
+    updated,
 )
-from tests.support.database import new_database
+from tests.support.database import new_database, table_rows
 from tests.support.drifting import look
 from tests.support.operators import BY
 from tests.support.workbench import KEY, KEYS, TOKEN, Workbench, academy
 
 WHY = {"reason": "asked to, by somebody"}
 # What is no act: a stream of evidence, and looks.
-NO_ACT = {"audit_export", "people_plan", "replay_preview"}
+NO_ACT = {"audit_export", "integration_idnumbers", "replay_preview", "result_reconcile"}
 # What cannot be the same twice.
 VOLATILE = {"expires_at", "event"}
 # The site of each scene, for what somebody does there by hand.
@@ -65,8 +67,14 @@ class Place:
     def typed(self, command: str) -> Result:
         words = shlex.split(command)
         assert words[0] == "matricula"
-        files = {"SETTINGS.json": str(self.folder / "settings.json"), "EVENTS.jsonl": str(self.folder / "events.jsonl")}
-        return CliRunner().invoke(app, [files.get(word, word) for word in words[1:]], env=self.environment)
+        files = {"SETTINGS.json": "settings.json", "EVENTS.jsonl": "events.jsonl", "EXPORT": "export"}
+        typed = [str(self.folder / files[word]) if word in files else word for word in words[1:]]
+        return CliRunner().invoke(app, typed, env=self.environment)
+
+    def rows(self) -> dict[str, list[str]]:
+        """Every row of every table; when a token was last used is no matter."""
+        self.bench.run("update api_token set last_used_at = null")
+        return table_rows(self.bench.pool)
 
     def lines(self) -> list[Any]:
         """What the audit says of everything done here, without what cannot be the same twice."""
@@ -177,6 +185,15 @@ def evas_token(bench: Workbench) -> None:
     )
 
 
+def finished(bench: Workbench) -> None:
+    """One result, so that there is something to take out."""
+    bench.run(
+        "insert into result (result_id, tenant, integration_id, enrolment_key, employee_key, course_code, outcome,"
+        " passed, synced_at, attempted_on, evidence, event_id)"
+        " values ('r', 'acme', 1, 'EN-1', 'E-1', 'C-FIRE', 'C', true, now(), '2026-03-02', '{}', 'e')"
+    )
+
+
 I1 = "/integrations/1"
 NEW: Any = {"name": "Second", "url": "http://127.0.0.1:9/second", "results": results()}
 CASES = {
@@ -188,6 +205,10 @@ CASES = {
     "integration_resume": Case(f"{I1}/resume", WHY, paused),
     "integration_remove": Case(f"{I1}/remove", WHY),
     "integration_token": Case(f"{I1}/token", {"token": TOKEN} | WHY, method="PUT"),
+    "integration_webhook_secret": Case(f"{I1}/webhook-secret", {"secret": "hidden"} | WHY, method="PUT"),
+    "version_revert": Case(
+        f"{I1}/revert", {"version": 1} | WHY, lambda bench: bench.choose(timezone="Europe/Amsterdam")
+    ),
     "integration_sync": Case(f"{I1}/sync", {"flows": ["courses", "results"]} | WHY),
     "integration_select": Case(f"{I1}/payrolls", {"payrolls": ["NL-02"], "select": True} | WHY, selected),
     "field_discover": Case(f"{I1}/fields/discover", {}),
@@ -222,6 +243,28 @@ CASES = {
     ),
     "enrolment_reprovision": Case("/enrolments/EN-1/reprovision", {"integration_id": 1} | WHY),
     "people_override": Case("/people/E-1/override", {"fields": {"last_name": "Zee"}} | WHY),
+    "people_plan": Case(
+        "/people/E-1/plan",
+        {},
+        lambda bench: bench.tell(updated(last_name="Other")),
+        command=f"matricula plan --person E-1 --tenant {TENANT}",
+    ),
+    "payroll_plan": Case(
+        "/payrolls/NL-02/plan",
+        {},
+        lambda bench: bench.tell(updated(last_name="Other")),
+        command=f"matricula plan --payroll NL-02 --tenant {TENANT}",
+    ),
+    "event_plan": Case(
+        "/events/plan", json.loads(as_bytes(hired("E-9"))), command="matricula plan EVENTS.jsonl --tenant acme"
+    ),
+    "people_sync": Case("/people/E-1/sync", WHY),
+    "people_export": Case(
+        "/people/E-1/export", WHY, command=f"matricula person export E-1 EXPORT --reason '{WHY['reason']}'"
+    ),
+    "result_export": Case(
+        "/results/export", WHY, finished, command=f"matricula results export EXPORT --reason '{WHY['reason']}'"
+    ),
     "operator_add": Case("/operators", {"name": "eva", "role": "viewer"} | WHY),
     "operator_remove": Case("/operators/eva/remove", WHY, eva),
     "token_create": Case(
@@ -258,6 +301,7 @@ def place(services: Any, schema_template: str, amqp_url: str, tmp_path: Path) ->
                 "MATRICULA_KEY": KEY,
                 "MATRICULA_ALLOW_PRIVATE_LMS": "1",
                 "MATRICULA_TOKEN": TOKEN,
+                "MATRICULA_WEBHOOK_SECRET": "hidden",
                 "MATRICULA_API_TOKEN": admin.token,
             }
             return Place(bench, lms, admin, environment, tmp_path)
@@ -269,24 +313,30 @@ def test_every_act_of_the_api_is_compared() -> None:
     assert CASES.keys() == ACTS.keys() - NO_ACT
 
 
+def asked(case: Case, name: str, here: Place) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Body and headers of the request, and the same in files for the command."""
+    body = dict(case.body)
+    if name == "integration_edit":
+        body["settings"] = {"name": MOODLE, "url": here.url, "payrolls": "all", "results": results()}
+        body["settings"]["timezone"] = "Europe/Amsterdam"
+    (here.folder / "settings.json").write_text(json.dumps(body.get("settings", {})))
+    (here.folder / "events.jsonl").write_bytes(as_bytes(hired("E-9")) + b"\n")
+    media = {"headers": {"content-type": "application/cloudevents+json"}} if name.startswith("event_") else {}
+    return body, media
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_an_act_is_the_same_from_both_sides(place: Callable[[], Place], name: str) -> None:
     case = CASES[name]
     by_command, by_request = place(), place()
     for one in (by_command, by_request):
         case.scene(one.bench)
-    body = dict(case.body)
-    if name == "integration_edit":
-        body["settings"] = {"name": MOODLE, "url": by_request.url, "payrolls": "all", "results": results()}
-        body["settings"]["timezone"] = "Europe/Amsterdam"
-    media = {"headers": {"content-type": "application/cloudevents+json"}} if name == "event_publish" else {}
+    body, media = asked(case, name, by_request)
 
     answer = by_request.admin.send(case.method, case.path, body, **media)
     assert answer.status_code < 300, answer.text
     command = case.command or answer.json()["command"]
-    settings = body.get("settings", {}) | ({"url": by_command.url} if name == "integration_edit" else {})
-    (by_command.folder / "settings.json").write_text(json.dumps(settings))
-    (by_command.folder / "events.jsonl").write_bytes(as_bytes(hired("E-9")) + b"\n")
+    asked(case, name, by_command)
     typed = by_command.typed(command)
 
     assert typed.exit_code == 0, typed.output
@@ -295,6 +345,22 @@ def test_an_act_is_the_same_from_both_sides(place: Callable[[], Place], name: st
     assert by_command.lines() == by_request.lines()
     assert sources(by_command) <= {"cli"}
     assert sources(by_request) <= {"api"}
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - NOTHING_TO_TRY.keys()))
+def test_an_act_that_is_only_tried_leaves_everything_as_it_was(place: Callable[[], Place], name: str) -> None:
+    """The same answer, and nothing kept: by request, and by command."""
+    case, here = CASES[name], place()
+    case.scene(here.bench)
+    body, media = asked(case, name, here)
+    before = here.rows()
+
+    answer = here.admin.send(case.method, f"{case.path}?dry_run=true", body, **media)
+    assert answer.status_code < 300, answer.text
+    assert here.rows() == before
+    typed = here.typed(f"{case.command or answer.json()['command']} --dry-run")
+    assert typed.exit_code == 0, typed.output
+    assert here.rows() == before
 
 
 def sources(place: Place) -> set[str]:

@@ -54,6 +54,10 @@ def renamed(people: tuple[str, ...], last_name: str) -> list[OutgoingEvent]:
     ]
 
 
+def erased(person: str) -> OutgoingEvent:
+    return _event("hr.employee.erased.v1", person, {"employee_key": person}, day=3, what="erasing")
+
+
 def payroll_enabled(payroll: str) -> OutgoingEvent:
     return _event("hr.payroll.enabled.v1", payroll, {"payroll": payroll})
 

@@ -55,13 +55,20 @@ def _execute(url: str, statement: LiteralString, *names: str) -> None:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
-def dumped(pool: Pool) -> str:
+def table_rows(pool: Pool) -> dict[str, list[str]]:
     """
-    Every row of every table as text.
+    Every row of every table as text, by table and in an order of its own.
     """
     with transaction(pool) as db:
         tables = db.execute(
             "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
         ).fetchall()
-        rows = sql.SQL("select coalesce(string_agg(t::text, ' '), '') from {} t")
-        return " ".join(str(db.execute(rows.format(sql.Identifier(name))).fetchone()) for (name,) in tables)
+        rows = sql.SQL("select t::text from {} t order by 1")
+        return {name: [str(row) for (row,) in db.execute(rows.format(sql.Identifier(name)))] for (name,) in tables}
+
+
+def dumped(pool: Pool) -> str:
+    """
+    Every row of every table as one text.
+    """
+    return " ".join(row for rows in table_rows(pool).values() for row in rows)

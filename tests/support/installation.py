@@ -159,9 +159,9 @@ class Installation:
         simulator = self.add("simulator", ["-m", "simulators.server", "--demo-courses", "2", "--token", TOKEN])
         self.site = _answering(simulator.start())
 
-    def add(self, name: str, arguments: Sequence[str]) -> RealProcess:
+    def add(self, name: str, arguments: Sequence[str], **environment: str) -> RealProcess:
         """One more process, not started yet; it ends with the installation."""
-        process = RealProcess(name, arguments, self.environment, self._folder)
+        process = RealProcess(name, arguments, {**self.environment, **environment}, self._folder)
         self.processes[name] = self._stack.enter_context(process)
         return process
 
@@ -182,10 +182,10 @@ class Installation:
         place = ["-m", "simulators.server", "--demo-courses", "2", "--token", TOKEN, "--port", port]
         self.site = _answering(self.add("simulator", place).start())
 
-    def run(self, *arguments: str) -> int:
+    def run(self, *arguments: str, **environment: str) -> int:
         """One command of `matricula`, to its end; its exit status."""
         name = f"matricula {' '.join(arguments)}"
-        return self.add(name, ["-m", "ops.cli.main", *arguments]).start().ended(PATIENCE)
+        return self.add(name, ["-m", "ops.cli.main", *arguments], **environment).start().ended(PATIENCE)
 
     def set_up(self, **changes: Any) -> None:
         """The integration with the simulated site is active, and somebody listens to what we announce."""

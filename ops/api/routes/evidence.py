@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from ops import audits
@@ -40,8 +40,21 @@ class Entry(BaseModel):
     hash: str
 
 
+class Heads(BaseModel):
+    """Where chains ended once, kept elsewhere since."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    heads: list[Annotated[str, Field(max_length=400)]] = Field(
+        [], max_length=100, description="Each `TENANT:NUMBER:HASH`: that entry must still be there."
+    )
+
+
 class Verified(Done):
+    """`lost` are the companies one of whose heads is no entry of their chain any more."""
+
     chains: list[audits.Verdict]
+    lost: list[str]
 
 
 @view(routes, "/audit", "audit:entry:read")
@@ -50,23 +63,26 @@ def audit_list(
     actor: Text = None,
     action: Text = None,
     target: Text = None,
+    outcome: Text = None,
     operation: Annotated[int | None, Query(ge=1, lt=2**62, description="Only the items of this entry.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Entry]:
     """What was done, the newest first."""
     (before,) = read(cursor, int) or (None,)
-    chosen = {"actor": actor, "action": action, "target": target, "operation": operation}
-    found = audits.listed(caller.pool, caller.tenant, limit + 1, before, **chosen)
+    chosen: dict[str, Any] = {"actor": actor, "action": action, "target": target, "outcome": outcome}
+    found = audits.listed(caller.pool, caller.tenant, limit + 1, before, operation=operation, **chosen)
     entries = [Entry.model_validate(audits.public(row)) for row in found]
     return page(entries, limit, lambda entry: [entry.audit_id])
 
 
 @act(routes, "/audit/verify", audits.VERIFY)
-def audit_verify(caller: By) -> Verified:
+def audit_verify(caller: By, kept: Heads) -> Verified:
     """Follow the chain from its beginning to where it should end."""
     chains = audits.verify(caller.pool, caller.tenant, by=caller.by)
-    return Verified(chains=chains, command=command("audit", "verify", tenant=caller.tenant))
+    lost = audits.lost_heads(caller.pool, kept.heads, by=caller.by)
+    words = [word for head in kept.heads for word in ("--head", head)]
+    return Verified(chains=chains, lost=lost, command=command("audit", "verify", *words, tenant=caller.tenant))
 
 
 @act(routes, "/audit/export", audits.EXPORT, kept=False, response_class=StreamingResponse)

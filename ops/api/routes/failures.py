@@ -99,34 +99,37 @@ def failure_list(
 
 
 @act(routes, "/failures/groups/{group_id}/acknowledge", "failures:group:acknowledge")
-def group_acknowledge(caller: By, group_id: Id, why: Why) -> Changed:
+def group_acknowledge(caller: By, group_id: Id, why: Why, dry_run: DryRun = False) -> Changed:
     """Say that somebody has seen it."""
-    group = failures.acknowledge(caller.pool, caller.tenant, group_id, caller.acting(why.reason))
+    by = caller.acting(why.reason, dry_run=dry_run)
+    group = failures.acknowledge(caller.pool, caller.tenant, group_id, by)
     return Changed(group=group, command=_typed(caller, "ack", group_id, reason=why.reason))
 
 
 @act(routes, "/failures/groups/{group_id}/snooze", "failures:group:snooze")
-def group_snooze(caller: By, group_id: Id, wanted: Snoozing) -> Changed:
+def group_snooze(caller: By, group_id: Id, wanted: Snoozing, dry_run: DryRun = False) -> Changed:
     """Put it off until a time."""
-    by = caller.acting(wanted.reason)
+    by = caller.acting(wanted.reason, dry_run=dry_run)
     group = failures.snooze(caller.pool, caller.tenant, group_id, _to_the_minute(wanted.until), by)
     options = {"until": f"{_to_the_minute(wanted.until):%Y-%m-%dT%H:%M}", "reason": wanted.reason}
     return Changed(group=group, command=_typed(caller, "snooze", group_id, **options))
 
 
 @act(routes, "/failures/groups/{group_id}/assign", "failures:group:assign")
-def group_assign(caller: By, group_id: Id, wanted: Assigning) -> Changed:
+def group_assign(caller: By, group_id: Id, wanted: Assigning, dry_run: DryRun = False) -> Changed:
     """Say whose it is."""
-    group = failures.assign(caller.pool, caller.tenant, group_id, wanted.to or None, caller.acting(wanted.reason))
+    by = caller.acting(wanted.reason, dry_run=dry_run)
+    group = failures.assign(caller.pool, caller.tenant, group_id, wanted.to or None, by)
     to = () if wanted.to else ("--to", "")
     options = {"to": wanted.to, "tenant": caller.tenant, "reason": wanted.reason}
     return Changed(group=group, command=command("failures", "assign", group_id, *to, **options))
 
 
 @act(routes, "/failures/groups/{group_id}/note", "failures:group:note")
-def group_note(caller: By, group_id: Id, wanted: Noting) -> Changed:
+def group_note(caller: By, group_id: Id, wanted: Noting, dry_run: DryRun = False) -> Changed:
     """Write down what is known about it; no names of people."""
-    group = failures.note(caller.pool, caller.tenant, group_id, wanted.text, caller.acting(wanted.reason))
+    by = caller.acting(wanted.reason, dry_run=dry_run)
+    group = failures.note(caller.pool, caller.tenant, group_id, wanted.text, by)
     typed = command("failures", "note", group_id, wanted.text, tenant=caller.tenant, reason=wanted.reason)
     return Changed(group=group, command=typed)
 

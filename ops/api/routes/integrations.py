@@ -2,14 +2,17 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import BaseModel, Field, SecretStr
 
 from db.catalogue import CourseLine
 from db.checks import CheckStore
 from db.configuration import integrations
 from db.pool import transaction
+from domain import features
+from domain.identities import Compared
 from domain.integration import IntegrationSettings
 from domain.syncing import Flow
 from ops import actions, life, selfcheck, syncing
@@ -108,6 +111,10 @@ class Token(Why):
     token: SecretStr = Field(min_length=1, max_length=4000)
 
 
+class WebhookSecret(Why):
+    secret: SecretStr = Field(min_length=1, max_length=4000)
+
+
 class Checked(Done):
     checks: list[dict[str, Any]]
 
@@ -141,10 +148,15 @@ class Outcomes(Why):
 
 
 @view(routes, "/integrations", READ)
-def integration_list(caller: By, limit: Limit = 50, cursor: Cursor = None) -> Page[Integration]:
+def integration_list(
+    caller: By,
+    removed: Annotated[bool, Query(description="Those that were removed too.")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Integration]:
     """Integrations and how they stand."""
     with transaction(caller.pool) as db:
-        found = [Integration.model_validate(actions.public(row)) for row in integrations(db)]
+        found = [Integration.model_validate(actions.public(row)) for row in integrations(db, removed=removed)]
     return slice_of(found, limit, cursor)
 
 
@@ -273,6 +285,16 @@ def integration_token(caller: By, integration_id: Id, new: Token, dry_run: DryRu
     return Done(command=_typed(caller, "set-token", row.name, new))
 
 
+@act(routes, "/integrations/{integration_id}/webhook-secret", actions.SET_TOKEN, method="PUT")
+def integration_webhook_secret(caller: By, integration_id: Id, new: WebhookSecret, dry_run: DryRun = False) -> Done:
+    """Replace the secret that signs notices; it cannot be read back."""
+    row = caller.integration(integration_id)
+    secret = Secret(new.secret.get_secret_value().strip())
+    by = caller.acting(new.reason, dry_run=dry_run)
+    actions.replace_webhook_secret(caller.pool, caller.site.settings, row, secret, by=by)
+    return Done(command=_typed(caller, "set-webhook-secret", row.name, new))
+
+
 @act(routes, "/integrations/{integration_id}/sync", syncing.SYNC, status_code=202)
 def integration_sync(caller: By, integration_id: Id, wanted: Syncing, dry_run: DryRun = False) -> Begun:
     """Compare everything with the LMS now; joins a run that is under way (R81)."""
@@ -333,6 +355,21 @@ def integration_outcomes(caller: By, integration_id: Id, chosen: Outcomes, dry_r
     words = [word for code, label in chosen.added.items() for word in ("--add", f"{code}={label}")]
     options = {"pass": chosen.passed, "fail": chosen.failed, "tenant": caller.tenant, "reason": chosen.reason}
     return Done(command=command("integration", "outcomes", row.name, *words, **options))
+
+
+@view(routes, "/integrations/{integration_id}/features", READ)
+def integration_features(
+    caller: By, integration_id: Id, limit: Limit = 50, cursor: Cursor = None
+) -> Page[features.FeatureLine]:
+    """What there is to have, by phase, what of it is billed, and what is switched on."""
+    row = caller.integration(integration_id)
+    return slice_of(features.lines(IntegrationSettings.model_validate(row.settings).features), limit, cursor)
+
+
+@act(routes, "/integrations/{integration_id}/idnumbers", selfcheck.TEST)
+def integration_idnumbers(caller: By, integration_id: Id) -> Compared:
+    """Compare the LMS's id numbers with those that people should have; nothing is written."""
+    return selfcheck.compare_id_numbers(caller.pool, caller.site.settings, caller.integration(integration_id))
 
 
 @view(routes, "/integrations/{integration_id}/courses", READ)

@@ -35,13 +35,22 @@ def link_list(
     caller: By,
     state: Annotated[Literal["linked", "unclear"], Query()] = "unclear",
     integration: Annotated[str | None, Query(max_length=255)] = None,
+    employee_key: Annotated[str | None, Query(max_length=255)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[LinkRow]:
     """People whose account in the LMS is unclear, with the candidates; or the links that are there."""
     after = read(cursor, str, str)
     with transaction(caller.pool) as db:
-        found = links(db, tenant=None, integration=integration, linked=state == "linked", after=after, most=limit + 1)
+        found = links(
+            db,
+            tenant=None,
+            integration=integration,
+            employee_key=employee_key,
+            linked=state == "linked",
+            after=after,
+            most=limit + 1,
+        )
     return page(found, limit, lambda row: [row.integration, row.employee_key])
 
 

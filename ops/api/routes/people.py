@@ -1,28 +1,20 @@
 """People by exact marks: where each stands, why, and what happened."""
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from db.configuration import integrations
 from db.people import Available, PeopleViews, TimelineLine
 from db.pool import transaction
-from domain.planning import counted
 from domain.why import Explanation
-from ops import people
-from ops.actions import NotFound
+from ops import people, person_acts
 from ops.api.declaring import Done, DryRun, Key, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, page, reach, read, slice_of
 from ops.api.problems import Trouble
 from ops.commands import command
 from ops.overrides import OVERRIDE, override
-from ops.planning import Selection, plan
-
-READ = "people:person:read"
-PLAN = "people:plan:preview"
 
 routes = router("people")
 
@@ -39,11 +31,15 @@ class Found(BaseModel):
     employee_key: str
 
 
-class Planned(BaseModel):
-    """The exact LMS calls, with each field before and after; none was made."""
+class Syncing(Why):
+    integration: str | None = Field(None, max_length=255, description="Only there.")
 
-    people: list[dict[str, Any]]
-    counts: dict[str, int]
+
+class Synced(Done):
+    """Where the person is looked at now; `left` says why elsewhere not."""
+
+    integrations: list[str]
+    left: dict[str, str]
 
 
 class Overriding(Why):
@@ -55,7 +51,7 @@ class Overridden(Done):
     event_id: str | None
 
 
-@view(routes, "/people", READ)
+@view(routes, "/people", people.READ)
 def people_list(
     caller: By,
     key: Annotated[str | None, Query(max_length=255, description="HR's key of the person.")] = None,
@@ -69,20 +65,13 @@ def people_list(
         problem = ("query", "give one of key, email_sha256 and lms_user_id")
         raise Trouble(422, "invalid", "Something sent cannot be so", errors=[problem])
     (after,) = read(cursor, str) or ("",)
-    with transaction(caller.pool) as db:
-        views = PeopleViews(db)
-        if key is not None:
-            found = views.by_key(caller.tenant, key)
-        elif email_sha256 is not None:
-            found = views.by_address(caller.tenant, bytes.fromhex(email_sha256), limit)
-        elif lms_user_id is not None:
-            found = views.by_lms_user(caller.tenant, lms_user_id, limit)
-        else:
-            found = views.after(caller.tenant, after, limit + 1)
-    return page([Found(employee_key=one) for one in found], limit, lambda one: [one.employee_key])
+    mark = people.Mark(key, email_sha256, lms_user_id)
+    most = limit + (mark == people.Mark())  # a mark is somebody's, or few people's: there is no second page
+    found = people.search(caller.pool, caller.tenant, mark, after=after, most=most)
+    return page([Found(employee_key=one.employee_key) for one in found], limit, lambda one: [one.employee_key])
 
 
-@view(routes, "/people/{key}", READ)
+@view(routes, "/people/{key}", people.READ)
 def people_show(
     caller: By,
     key: Key,
@@ -92,7 +81,7 @@ def people_show(
     return people.person_page(caller.pool, caller.tenant, key, unmasked=unmask, by=caller.by)
 
 
-@view(routes, "/people/{key}/why", READ)
+@view(routes, "/people/{key}/why", people.READ)
 def people_why(
     caller: By, key: Key, integration: Name = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Explanation]:
@@ -103,7 +92,7 @@ def people_why(
     return slice_of(found, limit, cursor)
 
 
-@view(routes, "/people/{key}/timeline", READ)
+@view(routes, "/people/{key}/timeline", people.READ)
 def people_timeline(caller: By, key: Key, limit: Limit = 50, cursor: Cursor = None) -> Page[TimelineLine]:
     """What HR told about a person and what was done for them, the newest first."""
     with transaction(caller.pool) as db:
@@ -112,7 +101,7 @@ def people_timeline(caller: By, key: Key, limit: Limit = 50, cursor: Cursor = No
     return slice_of(lines[::-1], limit, cursor)
 
 
-@view(routes, "/people/{key}/available", READ)
+@view(routes, "/people/{key}/available", people.READ)
 def people_available(
     caller: By, key: Key, integration: Name = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Available]:
@@ -121,17 +110,6 @@ def people_available(
         views = PeopleViews(db)
         found = views.available(people.subject_of(views, key, caller.tenant), integration)
     return slice_of(found, limit, cursor)
-
-
-@act(routes, "/people/{key}/plan", PLAN)
-def people_plan(caller: By, key: Key, integration: Name = None) -> Planned:
-    """The exact LMS calls that the workers would make for a person. The LMS is read; nothing is written."""
-    with transaction(caller.pool) as db:
-        rows = integrations(db, caller.tenant, integration)
-    if not rows:
-        raise NotFound("no integration matches")
-    done = plan(caller.pool, caller.site.settings, caller.tenant, rows, Selection(person=key))
-    return Planned(people=[asdict(one) for one in done.people], counts=dict(counted(done.people)))
 
 
 @act(routes, "/people/{key}/override", OVERRIDE)
@@ -144,3 +122,19 @@ def people_override(caller: By, key: Key, wanted: Overriding, dry_run: DryRun = 
     words = [word for name, text in wanted.fields.items() for word in ("--set", f"{name}={text}")]
     typed = command("override", key, *words, tenant=caller.tenant, reason=wanted.reason)
     return Overridden(fields=sorted(done.fields), event_id=done.event_id, command=typed)
+
+
+@act(routes, "/people/{key}/sync", person_acts.SYNC)
+def people_sync(caller: By, key: Key, wanted: Syncing, dry_run: DryRun = False) -> Synced:
+    """Look at a person anew now: what the LMS holds is read, and written where HR says otherwise."""
+    by = caller.acting(wanted.reason, dry_run=dry_run)
+    done = person_acts.sync(caller.pool, caller.tenant, key, by=by, integration=wanted.integration)
+    options = {"integration": wanted.integration, "tenant": caller.tenant, "reason": wanted.reason}
+    typed = command("person", "sync", key, **options)
+    return Synced(integrations=list(done.integrations), left=dict(done.left), command=typed)
+
+
+@act(routes, "/people/{key}/export", person_acts.EXPORT, kept=False)
+def people_export(caller: By, key: Key, why: Why) -> person_acts.Export:
+    """Everything that is held of a person, for the person; that it was taken out is on record."""
+    return person_acts.export(caller.pool, caller.tenant, key, by=caller.acting(why.reason))

@@ -11,7 +11,7 @@ from db.replay_views import ItemLine, ReplayRow, Report, replay_rows
 from db.replays import Selection
 from domain.replays import Mode
 from ops import replay_acts, replays
-from ops.api.declaring import Done, Id, Number, act, router, view
+from ops.api.declaring import Done, DryRun, Id, Number, act, router, view
 from ops.api.guard import By, Why
 from ops.api.paging import Cursor, Limit, Page, reach, slice_of
 from ops.commands import command
@@ -89,14 +89,14 @@ def replay_preview(caller: By, chosen: Choice) -> Previewed:
 
 
 @act(routes, "/replays", replays.CREATE, status_code=201)
-def replay_create(caller: By, confirmed: Confirmation) -> Created:
+def replay_create(caller: By, confirmed: Confirmation, dry_run: DryRun = False) -> Created:
     """Try exactly those again that the preview showed; 409 when something has changed since."""
     made = replays.create(
         caller.pool,
         caller.site.settings,
         caller.tenant,
         confirmed.selection(),
-        caller.acting(confirmed.reason),
+        caller.acting(confirmed.reason, dry_run=dry_run),
         mode=confirmed.mode,
         share=confirmed.share,
         confirmed=confirmed.digest,
@@ -132,27 +132,27 @@ def replay_items(caller: By, replay_id: Id, limit: Limit = 50, cursor: Cursor = 
 
 
 @act(routes, "/replays/{replay_id}/approve", "replays:replay:approve")
-def replay_approve(caller: By, replay_id: Id, why: Why) -> Changed:
+def replay_approve(caller: By, replay_id: Id, why: Why, dry_run: DryRun = False) -> Changed:
     """Agree to a replay that somebody else made."""
-    return _changed(caller, replay_id, replay_acts.approve, "approve", why)
+    return _changed(caller, replay_id, replay_acts.approve, "approve", why, dry_run=dry_run)
 
 
 @act(routes, "/replays/{replay_id}/pause", "replays:replay:pause")
-def replay_pause(caller: By, replay_id: Id, why: Why) -> Changed:
+def replay_pause(caller: By, replay_id: Id, why: Why, dry_run: DryRun = False) -> Changed:
     """Begin nothing further until it is resumed; what is under way comes to its end."""
-    return _changed(caller, replay_id, replay_acts.pause, "pause", why)
+    return _changed(caller, replay_id, replay_acts.pause, "pause", why, dry_run=dry_run)
 
 
 @act(routes, "/replays/{replay_id}/resume", "replays:replay:resume")
-def replay_resume(caller: By, replay_id: Id, why: Why) -> Changed:
+def replay_resume(caller: By, replay_id: Id, why: Why, dry_run: DryRun = False) -> Changed:
     """Go on with what is left, one at first."""
-    return _changed(caller, replay_id, replay_acts.resume, "resume", why)
+    return _changed(caller, replay_id, replay_acts.resume, "resume", why, dry_run=dry_run)
 
 
 @act(routes, "/replays/{replay_id}/cancel", "replays:replay:cancel")
-def replay_cancel(caller: By, replay_id: Id, why: Why) -> Changed:
+def replay_cancel(caller: By, replay_id: Id, why: Why, dry_run: DryRun = False) -> Changed:
     """Begin nothing further; what is under way comes to its end."""
-    return _changed(caller, replay_id, replay_acts.cancel, "cancel", why)
+    return _changed(caller, replay_id, replay_acts.cancel, "cancel", why, dry_run=dry_run)
 
 
 def _changed(
@@ -161,8 +161,10 @@ def _changed(
     act_on: Callable[[Pool, str | None, int, Operator], ReplayRow],
     verb: str,
     why: Why,
+    *,
+    dry_run: bool,
 ) -> Changed:
-    row = act_on(caller.pool, caller.tenant, replay_id, caller.acting(why.reason))
+    row = act_on(caller.pool, caller.tenant, replay_id, caller.acting(why.reason, dry_run=dry_run))
     return Changed(replay=row, command=command("replay", verb, replay_id, tenant=caller.tenant, reason=why.reason))
 
 

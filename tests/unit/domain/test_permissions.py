@@ -45,4 +45,5 @@ def test_only_an_admin_says_who_may_do_what() -> None:
 
 
 def test_an_auditor_changes_nothing() -> None:
-    assert {name.rpartition(":")[2] for name in permissions_of("auditor")} == {"read", "export", "verify"}
+    looking = {"read", "export", "verify", "reconcile"}
+    assert {name.rpartition(":")[2] for name in permissions_of("auditor")} == looking
