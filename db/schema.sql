@@ -721,6 +721,11 @@ create table notice (                                -- what people are told; a 
 );
 create index notice_due on notice (due_at) where due_at is not null;
 
+create table heartbeat (                             -- when each loop of our processes last got through a turn
+    loop       text primary key,                     -- runtime.liveness.LOOPS; of several processes' the latest
+    turned_at  timestamptz not null
+);
+
 create table lms_calls (                             -- cost is counted in LMS calls
     integration_id  bigint not null references integration,
     day             date not null,

@@ -10,6 +10,7 @@ from ops import actions
 from ops.cli import (
     access,
     audit,
+    doctor,
     drift,
     enrolments,
     failures,
@@ -48,6 +49,7 @@ app.add_typer(access.operator, name="operator")
 app.add_typer(access.token, name="token")
 app.add_typer(drift.app, name="drift")
 app.add_typer(results.app, name="results")
+app.command()(doctor.doctor)
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
