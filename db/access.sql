@@ -83,8 +83,8 @@ grant delete on integration_check, operation_hold to matricula_worker, matricula
 grant delete on idempotent, failure_touch to matricula_console;
 grant usage on sequence lease_token to matricula_worker;
 
-revoke execute on function token_holder from public;
-grant execute on function token_holder to matricula_console;
+revoke execute on function token_holder, master_keys_in_use from public;
+grant execute on function token_holder, master_keys_in_use to matricula_console;
 
 grant select, insert, update on inbox to matricula_ingest;
 -- What arrives and is wrong becomes a failure in its group, of which people are told. Whose it is takes a key, no more.

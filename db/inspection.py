@@ -120,6 +120,10 @@ class Inspection(Store):
     def roles_lacking(self) -> list[str]:
         return [name for (name,) in self._rows("roles_lacking")]
 
+    def master_keys_in_use(self) -> list[str]:
+        """The names of the master keys that wrap something here, for roles that see one company's."""
+        return [name for (name,) in self._rows("master_keys_in_use")]
+
     def columns_lacking(self) -> list[str]:
         """Columns that db/schema.sql has and the database has not."""
         return sorted(set(columns()) - {name for (name,) in self._rows("columns")})

@@ -18,6 +18,13 @@ create table tenant_key (                            -- seals the tenant's secre
     wrapped_at  timestamptz not null default now()
 );
 
+-- Whether this process has every master key that is needed, asked by who sees one tenant's rows only: names of keys, not
+-- whose they are.
+create function master_keys_in_use() returns table (master_key text)
+language sql stable security definer set search_path = public, pg_temp as $$
+    select distinct master_key from tenant_key
+$$;
+
 create table integration (
     integration_id    bigint generated always as identity primary key,
     tenant            text not null references tenant,

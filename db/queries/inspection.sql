@@ -55,6 +55,10 @@ where rolname is null or not pg_has_role(current_user, oid, 'member');
 select relname || '.' || attname from pg_class join pg_attribute on attrelid = pg_class.oid
 where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and attnum > 0 and not attisdropped;
 
+-- name: master_keys_in_use
+-- The names of the master keys that wrap something here.
+select master_key from master_keys_in_use();
+
 -- name: data_keys
 -- Every company's data key, as it is wrapped.
 select tenant, master_key, wrapped, wrapped_at from tenant_key order by tenant;

@@ -20,6 +20,7 @@ from ops.cli import (
     keys,
     life,
     link,
+    metrics,
     notices,
     person,
     plan,
@@ -54,6 +55,7 @@ app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
 app.command()(person.override)
+app.command("metrics")(metrics.show_metrics)
 app.command("notices")(notices.list_notices)
 app.command()(person.available)
 app.command()(report.report)
