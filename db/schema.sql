@@ -189,6 +189,7 @@ create table inbox (
     type         text,
     subject      text,
     tenant       text,
+    trace_id     text,                               -- domain.traces: leads from the event through every log
     class        text not null check (class in ('event', 'conflict', 'poison', 'unknown')),
     state        text not null check (state in ('received', 'applied', 'superseded', 'failed', 'set_aside')),
     code         text,                               -- why it is poison, unknown, a conflict or failed
@@ -229,6 +230,7 @@ create table person (
     sequence      text,
     occurred_at   timestamptz not null,
     event_id      text not null,
+    trace_id      text,
     primary key (tenant, employee_key)
 );
 create index person_by_payroll on person (tenant, payroll, employee_key);
@@ -242,6 +244,7 @@ create table enrolment (
     sequence       text,
     occurred_at    timestamptz not null,
     event_id       text not null,
+    trace_id       text,
     primary key (tenant, enrolment_key)
 );
 create index enrolment_by_employee on enrolment (tenant, employee_key);

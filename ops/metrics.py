@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from db.metrics import Measured
+from db.metrics import Figure, Measured
 from db.pool import Pool, transaction
 
 FILE = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -29,7 +29,7 @@ class Described:
     One metric.
 
     Attributes:
-        lines: The statement in db/queries/metrics.sql that gives its labels' values and its value.
+        lines: What of the database gives its labels' values and its value.
         unit: What a value of 1 is.
     """
 
@@ -37,7 +37,7 @@ class Described:
     kind: Literal["gauge", "counter"]
     unit: str
     labels: tuple[str, ...]
-    lines: str
+    lines: Figure
     meaning: str
 
 

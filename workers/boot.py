@@ -79,7 +79,7 @@ class Sites:
             lambda: self._gateways.probe(
                 integration.settings,
                 unsealed(integration, "token", integration.token_sealed, self._keys),
-                lambda call: asked.meter.count(call.function, call.code, call.items),
+                lambda call: asked.meter.count(call.function, call.code, call.items, call.took),
             ),
             asked.known,
             asked.pinned,
@@ -98,7 +98,7 @@ class Sites:
         gateway = self._gateways.open(
             integration.settings,
             token,
-            lambda call: meter.count(call.function, call.code, call.items),
+            lambda call: meter.count(call.function, call.code, call.items, call.took),
             purse.pay,
         )
         counted = isinstance(gateway, UnitGateway)
