@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import psycopg
 from psycopg import errors
@@ -30,7 +30,11 @@ _COLUMN = re.compile(r'^    (?!(?:check|unique|primary|foreign|constraint)\b)"?(
 
 
 class Unreadable(Exception):
-    """The database answers, but not as ours would; the text says how."""
+    """The database answers, but not as ours would; the text says how. `about` is which of its lines tells so."""
+
+    def __init__(self, about: Literal["schema", "rights"], text: str) -> None:
+        super().__init__(text)
+        self.about = about
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,10 @@ def looking(database_url: str) -> Iterator[Db]:
     try:
         with connect(database_url, name="doctor") as db, db.transaction(force_rollback=True):
             yield db
-    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege) as error:
-        raise Unreadable(error.diag.message_primary or type(error).__name__) from None
+    except (errors.UndefinedTable, errors.UndefinedColumn) as error:
+        raise Unreadable("schema", error.diag.message_primary or type(error).__name__) from None
+    except errors.InsufficientPrivilege as error:
+        raise Unreadable("rights", error.diag.message_primary or type(error).__name__) from None
     except psycopg.OperationalError as error:
         raise StoreUnavailable("store_unavailable", str(error).partition("\n")[0]) from None
 
@@ -113,7 +119,7 @@ class Inspection(Store):
             self._db.execute(SQL["begin_beside"])
             lay_out(self._db)
         except (errors.InsufficientPrivilege, NeedsAttention) as error:
-            raise Unreadable(f"no schema can be made to compare with: {error}".partition("\n")[0]) from None
+            raise Unreadable("rights", f"no schema can be made to compare with: {error}".partition("\n")[0]) from None
         wanted = set(self._rows("objects"))
         return Differences(sorted(wanted - found), sorted(found - wanted))
 

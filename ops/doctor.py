@@ -48,7 +48,7 @@ def _database(settings: Settings) -> Iterator[Check]:
     except StoreUnavailable as problem:
         yield line("database", "failed", problem.detail)
     except Unreadable as problem:
-        yield line("schema", "failed", str(problem))
+        yield line(problem.about, "failed", str(problem))
 
 
 def _server(db: Db) -> Iterator[Check]:

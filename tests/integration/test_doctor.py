@@ -3,13 +3,16 @@
 """
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import amqp
 import pytest
 from click.testing import Result
+from psycopg import sql
 from typer.testing import CliRunner
 
 from db.heartbeats import Heartbeats
@@ -19,7 +22,7 @@ from domain.installation import FACTS, LOOPS
 from ops.cli.main import app
 from ops.cli.output import Exit
 from runtime.secrets import new_key
-from runtime.topology import DEAD_QUEUE, INBOX_QUEUE, WAKE_UP_QUEUES
+from runtime.topology import DEAD_QUEUE, INBOX_QUEUE, RESULTS, WAKE_UP_QUEUES
 from tests.support import queues
 from tests.support.builders import enrolled, hired
 from tests.support.database import dumped, new_database
@@ -227,6 +230,37 @@ def test_a_queue_that_is_missing_or_of_another_kind_is_named(doctor: Doctor, amq
     assert f"queue {DEAD_QUEUE} is missing" in red["queues"]
     assert f"queue {INBOX_QUEUE} is of another kind" in red["queues"]
     assert f"queue {DEAD_QUEUE} is missing" in doctor.red()["queues"], "looking has made it"
+
+
+def test_an_exchange_that_is_missing_is_named_and_not_made(doctor: Doctor, amqp_url: str) -> None:
+    with queues.channel(amqp_url) as channel:
+        channel.exchange_delete(RESULTS)
+
+    assert doctor.red() == doctor.red() == {"queues": f"exchange {RESULTS} is missing"}
+
+
+def test_a_user_who_may_not_look_is_told_so(doctor: Doctor, pool: Pool, database_url: str) -> None:
+    with stranger(pool) as name:
+        place = urlsplit(database_url)
+        url = urlunsplit(place._replace(netloc=f"{name}:{name}@{place.hostname}:{place.port}"))
+
+        red = doctor.red(DATABASE_URL=url)
+
+    assert list(red) == ["rights"]
+    assert "permission denied" in red["rights"]
+
+
+@contextmanager
+def stranger(pool: Pool) -> Iterator[str]:
+    """A user of the server who may do nothing; its password is its name."""
+    name = f"stranger_{secrets.token_hex(6)}"
+    with transaction(pool) as db:
+        db.execute(sql.SQL("create role {} login password {}").format(sql.Identifier(name), sql.Literal(name)))
+    try:
+        yield name
+    finally:
+        with transaction(pool) as db:
+            db.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
 
 
 def test_messages_in_the_dead_queue_are_counted(doctor: Doctor, amqp_url: str) -> None:
