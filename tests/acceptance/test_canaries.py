@@ -44,7 +44,8 @@ TROUBLES: dict[str, dict[str, Any]] = {
     "invalid data": said("invalidparameter", "invalid_parameter_exception"),
     "site's own bug": said("codingerror", "coding_exception"),
     "its database": said("dmlwriteexception", "dml_write_exception"),
-    "a code nobody knows": said("canaria_vogelzang"),
+    "a code nobody knows": said("somethingnew"),
+    "a code that is none": said("canaria.01@vogelzang.example"),
     "rate limited": {"function": "*", "status": 429, "retry_after": "1", "body": ECHO},
     "unavailable": {"function": "*", "status": 503, "page": "maintenance"},
     "server error": {"status": 500, "body": ECHO},
@@ -157,10 +158,14 @@ def somebody(number: int) -> list[OutgoingEvent]:
 
 
 def all_came_to_an_end(made: Installation) -> bool:
-    """Everybody is provisioned, or waits for a person."""
+    """Everybody is provisioned, or waits for a person, and their enrolments with them."""
     return bool(
         made.one("select count(*) from account where state = 'due' or lease_until is not null") == 0
-        and made.one("select count(*) from placement where state = 'due'") == 0
+        and made.one(
+            "select count(*) from placement p join account a using (account_id)"
+            " where p.state = 'due' and a.state <> 'parked'"
+        )
+        == 0
         and made.one("select count(*) from inbox where state = 'received'") == 0
     )
 
