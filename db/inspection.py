@@ -58,6 +58,16 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """One company's data key: since when it is wrapped, whether by an older master key, and why it does not open."""
+
+    tenant: str
+    wrapped_at: datetime
+    older: bool
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
 class Differences:
     """What the database lacks beside a new one, and what it has that a new one would not."""
 
@@ -134,18 +144,16 @@ class Inspection(Store):
         """Columns that db/schema.sql has and the database has not."""
         return sorted(set(columns()) - {name for (name,) in self._rows("columns")})
 
-    def keys(self, keys: MasterKeys) -> tuple[dict[str, str], list[tuple[str, datetime]]]:
-        """Companies whose data key does not open, and why; and those whose key an older one wraps, since when."""
-        closed: dict[str, str] = {}
-        older: list[tuple[str, datetime]] = []
-        for tenant, master_key, wrapped, wrapped_at in self._rows("data_keys"):
-            try:
-                keys.unwrap(WrappedKey(master_key, wrapped), tenant)
-            except CannotUnseal as error:
-                closed[tenant] = str(error)
-            if master_key in keys.names[1:]:
-                older.append((tenant, wrapped_at))
-        return closed, older
+    def keys(self, keys: MasterKeys) -> list[Key]:
+        return [
+            Key(
+                tenant,
+                wrapped_at,
+                master_key in keys.names[1:],
+                _trouble(keys, WrappedKey(master_key, wrapped), tenant),
+            )
+            for tenant, master_key, wrapped, wrapped_at in self._rows("data_keys")
+        ]
 
     def heartbeats(self) -> dict[str, float]:
         return Heartbeats(self._db).ages()
@@ -161,6 +169,14 @@ class Inspection(Store):
     def quarantined(self) -> list[tuple[str, str]]:
         """Integrations whose LMS refuses us, and the code why."""
         return [(name, code) for name, code in self._rows("quarantined")]
+
+
+def _trouble(keys: MasterKeys, stored: WrappedKey, tenant: str) -> str:
+    try:
+        keys.unwrap(stored, tenant)
+    except CannotUnseal as error:
+        return str(error)
+    return ""
 
 
 def columns() -> list[str]:

@@ -37,7 +37,9 @@ FACTS = (
     Fact("clocks", "Times in logs and in records disagree.", IT, "the time service of this machine and the database's"),
     Fact("schema", NOTHING, IT, "matricula init for an empty database; otherwise the release that made it"),
     Fact("rights", "Processes are refused, or see more than they should.", IT, "db/access.sql, as the owner"),
-    Fact("master key", "Integrations stop, or workers do not start.", IT, "MATRICULA_KEY; matricula keys status"),
+    Fact(
+        "master key", "Integrations stop, or workers do not start.", IT, "MATRICULA_KEY; matricula keys status, rotate"
+    ),
     Fact("broker", "Events wait with HR, results wait here.", IT, "AMQP_URL; the RabbitMQ server and the way to it"),
     Fact(
         "queues",

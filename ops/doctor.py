@@ -112,14 +112,16 @@ def _contents(settings: Settings, inspection: Inspection) -> Iterator[Check]:
 def _keys(settings: Settings, inspection: Inspection) -> Iterator[Check]:
     if not settings.master_keys.names:
         return
-    closed, older = inspection.keys(settings.master_keys)
+    keys = inspection.keys(settings.master_keys)
+    closed = "; ".join(f"{key.tenant}: {key.trouble}" for key in keys if key.trouble)
+    older = [key for key in keys if key.older]
+    oldest = f", wrapped since {min(key.wrapped_at for key in keys):%F}" if keys else ""
     if closed:
-        yield line("master key", "failed", "; ".join(f"{tenant}: {why}" for tenant, why in closed.items()))
+        yield line("master key", "failed", closed)
     elif older:
-        since = min(at for _, at in older)
-        yield line("master key", "warning", f"{len(older)} companies by an older key since {since:%F}: keys rotate")
+        yield line("master key", "warning", f"{len(older)} of {len(keys)} companies' by an older one{oldest}")
     else:
-        yield line("master key", "ok", "opens every company's key")
+        yield line("master key", "ok", f"opens {len(keys)} companies' keys{oldest}")
 
 
 def _broker(settings: Settings) -> Iterator[Check]:
