@@ -46,6 +46,7 @@ begin
         own := case
             when 'tenant' = any(one.columns) then $q$tenant = nullif(current_setting('matricula.tenant', true), '')$q$
             when 'integration_id' = any(one.columns) then 'integration_id in (select integration_id from integration)'
+            when one.name = 'heartbeat' then 'true'  -- of nobody: it tells that the processes turn
             when one.name = 'guard_item' then 'guard_id in (select guard_id from guard)'
             when one.name in ('failure_group_history', 'failure_group_hour', 'failure_touch')
                 then 'group_id in (select group_id from failure_group)'
@@ -82,8 +83,8 @@ grant delete on integration_check, operation_hold to matricula_worker, matricula
 grant delete on idempotent, failure_touch to matricula_console;
 grant usage on sequence lease_token to matricula_worker;
 
-revoke execute on function token_holder from public;
-grant execute on function token_holder to matricula_console;
+revoke execute on function token_holder, master_keys_in_use from public;
+grant execute on function token_holder, master_keys_in_use to matricula_console;
 
 grant select, insert, update on inbox to matricula_ingest;
 -- What arrives and is wrong becomes a failure in its group, of which people are told. Whose it is takes a key, no more.
@@ -92,9 +93,11 @@ grant insert on failure_touch, tally to matricula_ingest;
 grant select (account_id, employee_key) on account to matricula_ingest;
 grant select (placement_id, account_id) on placement to matricula_ingest;
 grant select (integration_id, tenant, state, hold_code) on integration to matricula_ingest;
+grant select, insert, update on heartbeat to matricula_ingest;
 grant delete on failure_touch, tally to matricula_worker;
 
 revoke all on operator, api_token, idempotent from matricula_worker;
+revoke insert, update on heartbeat from matricula_console;
 revoke update on audit, audit_chain, result_event from matricula_worker, matricula_console;
 revoke insert on audit_chain from matricula_worker, matricula_console;
 grant select, insert on audit to matricula_audit;

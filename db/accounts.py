@@ -60,6 +60,7 @@ class ClaimedAccount:
     running_for: timedelta
     sync_run: int | None = None
     urgency: int = 1
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class ClaimedPlacement:
     group_attempts: int
     group_running_for: timedelta | None
     lms_course_id: str | None
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Applied:
     events: int = 0
     people: int = 0
     integrations: set[int] = field(default_factory=set)
+    traces: list[str] = field(default_factory=list)
 
 
 def event_of(row: InboxRow) -> Event:

@@ -38,6 +38,7 @@ class InboxRow:
     event_id: str
     body: bytes
     attributes: dict[str, Any] | None
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +359,7 @@ def _freshness(events: Sequence[Event]) -> dict[str, list[Any]]:
         "sequences": [event.envelope.sequence for event in events],
         "times": [event.envelope.time for event in events],
         "event_ids": [event.envelope.id for event in events],
+        "trace_ids": [event.envelope.trace_id for event in events],
     }
 
 

@@ -43,6 +43,7 @@ class Entry:
     type: str | None = None
     subject: str | None = None
     tenant: str | None = None
+    trace_id: str | None = None
     kind: Kind = "event"
     code: str | None = None
     detail: str | None = None

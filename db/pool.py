@@ -59,6 +59,13 @@ def open_pool(
     )
 
 
+def connect(database_url: str, *, name: str) -> Db:
+    """
+    One connection with the rights of the URL's user; psycopg's own errors say why there is none.
+    """
+    return Connection.connect(conninfo.make_conninfo(database_url, **_session(name, None, STATEMENT_TIMEOUT)))
+
+
 @dataclass(frozen=True, slots=True)
 class OfTenant:
     """Connections of the console's role for one tenant: no row of another exists for them (S13)."""

@@ -62,6 +62,7 @@ class ResultSubject:
     enrolment_event: str | None
     course_event: str | None
     terms: Terms
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ class ResultStore(IntegrationStore):
 
 
 def _subject(row: Sequence[Any], current: Mapping[str, Current]) -> ResultSubject:
-    *who, enrolment_event, course_event, starts_on, outcomes, units = row
+    *who, enrolment_event, course_event, starts_on, outcomes, units, trace_id = row
     placement_id, enrolment_key, employee_key, course_code = who
     said = _OUTCOMES.validate_python(outcomes or [])
     terms = Terms(
@@ -216,4 +217,5 @@ def _subject(row: Sequence[Any], current: Mapping[str, Current]) -> ResultSubjec
         },
         current=current,
     )
-    return ResultSubject(placement_id, enrolment_key, employee_key, course_code, enrolment_event, course_event, terms)
+    events = (enrolment_event, course_event)
+    return ResultSubject(placement_id, enrolment_key, employee_key, course_code, *events, terms, trace_id)

@@ -20,10 +20,20 @@ def create_schema(db: Db) -> bool:
     row = db.execute("select to_regclass('inbox') is null").fetchone()
     if row is None or not row[0]:
         return False
+    lay_out(db)
+    return True
+
+
+def lay_out(db: Db) -> None:
+    """
+    The current schema, empty before, has our tables and the server our roles.
+
+    Raises:
+        NeedsAttention: See `create_schema`.
+    """
     for file in FILES:
         try:
             # The one other place that vouches for text as SQL: our own files.
             db.execute(sql.SQL(file.read_text(encoding="utf-8")))
         except errors.InsufficientPrivilege as error:
             raise NeedsAttention("roles_missing", error.diag.message_primary or "") from None
-    return True

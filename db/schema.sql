@@ -18,6 +18,13 @@ create table tenant_key (                            -- seals the tenant's secre
     wrapped_at  timestamptz not null default now()
 );
 
+-- Whether this process has every master key that is needed, asked by who sees one tenant's rows only: names of keys, not
+-- whose they are.
+create function master_keys_in_use() returns table (master_key text)
+language sql stable security definer set search_path = public, pg_temp as $$
+    select distinct master_key from tenant_key
+$$;
+
 create table integration (
     integration_id    bigint generated always as identity primary key,
     tenant            text not null references tenant,
@@ -182,6 +189,7 @@ create table inbox (
     type         text,
     subject      text,
     tenant       text,
+    trace_id     text,                               -- domain.traces: leads from the event through every log
     class        text not null check (class in ('event', 'conflict', 'poison', 'unknown')),
     state        text not null check (state in ('received', 'applied', 'superseded', 'failed', 'set_aside')),
     code         text,                               -- why it is poison, unknown, a conflict or failed
@@ -222,6 +230,7 @@ create table person (
     sequence      text,
     occurred_at   timestamptz not null,
     event_id      text not null,
+    trace_id      text,
     primary key (tenant, employee_key)
 );
 create index person_by_payroll on person (tenant, payroll, employee_key);
@@ -235,6 +244,7 @@ create table enrolment (
     sequence       text,
     occurred_at    timestamptz not null,
     event_id       text not null,
+    trace_id       text,
     primary key (tenant, enrolment_key)
 );
 create index enrolment_by_employee on enrolment (tenant, employee_key);
@@ -734,6 +744,11 @@ create table notice (                                -- what people are told; a 
     check (sent_at is null or due_at is null)
 );
 create index notice_due on notice (due_at) where due_at is not null;
+
+create table heartbeat (                             -- when each loop of our processes last got through a turn
+    loop       text primary key,                     -- runtime.liveness.LOOPS; of several processes' the latest
+    turned_at  timestamptz not null
+);
 
 create table lms_calls (                             -- cost is counted in LMS calls
     integration_id  bigint not null references integration,

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.conditions import first_to_fix
 from domain.results import Result, stable_id
+from domain.traces import traceparent
 from domain.wanted import PlacementState
 
 NOTICE = "lms.notice.issued.v1"
@@ -23,8 +24,15 @@ class Announcement:
 
 
 def _announcement(
-    event_id: str, event_type: str, tenant: str, subject: str, at: datetime, data: dict[str, Any]
+    event_id: str,
+    event_type: str,
+    tenant: str,
+    subject: str,
+    at: datetime,
+    data: dict[str, Any],
+    trace_id: str | None = None,
 ) -> Announcement:
+    traced = {"traceparent": traceparent(trace_id, event_id)} if trace_id else {}
     event = {
         "specversion": "1.0",
         "id": event_id,
@@ -33,6 +41,7 @@ def _announcement(
         "subject": subject,
         "time": at.isoformat(),
         "tenant": tenant,
+        **traced,
         "datacontenttype": "application/json",
         "data": data,
     }
@@ -48,6 +57,7 @@ def account_linked(
     how: str,
     previous_id: str | None,
     at: datetime,
+    trace_id: str | None = None,
 ) -> Announcement:
     """An LMS user was made or found for a person; `previous_id` is what HR had in its place (R138, R139)."""
     data: dict[str, Any] = {
@@ -58,9 +68,7 @@ def account_linked(
         "previous_id": previous_id,
     }
     event_id = stable_id("linked", tenant, integration, employee_key, lms_user_id)
-    return _announcement(
-        event_id, "lms.account.linked.v1", tenant, employee_key, at, data | {"previous_id": previous_id}
-    )
+    return _announcement(event_id, "lms.account.linked.v1", tenant, employee_key, at, data, trace_id)
 
 
 def enrolment_provisioned(
@@ -73,6 +81,7 @@ def enrolment_provisioned(
     lms_course_id: str,
     group_key: str,
     at: datetime,
+    trace_id: str | None = None,
 ) -> Announcement:
     """The LMS holds the enrolment for the first time, or since its contact log was deleted (R136)."""
     data = {
@@ -85,7 +94,7 @@ def enrolment_provisioned(
         "text": contact_text(integration, lms_course_id, group_key),
     }
     event_id = stable_id("provisioned", tenant, integration, enrolment_key, str(contact_id))
-    return _announcement(event_id, "lms.enrolment.provisioned.v1", tenant, enrolment_key, at, data)
+    return _announcement(event_id, "lms.enrolment.provisioned.v1", tenant, enrolment_key, at, data, trace_id)
 
 
 def contact_text(integration: str, lms_course_id: str, group_key: str) -> str:
@@ -145,6 +154,7 @@ def assessment_notice(
     enrolment_key: str,
     course_code: str,
     at: datetime,
+    trace_id: str | None = None,
 ) -> Announcement:
     """An employee is to hear of a result or of its correction, once (R8)."""
     data = {
@@ -158,7 +168,7 @@ def assessment_notice(
         "attempted_on": result.attempted_on.isoformat(),
     }
     event_id = stable_id("notice", "assessment", result.event_id)
-    return _announcement(event_id, NOTICE, tenant, enrolment_key, at, data)
+    return _announcement(event_id, NOTICE, tenant, enrolment_key, at, data, trace_id)
 
 
 def result_recorded(
@@ -170,6 +180,7 @@ def result_recorded(
     enrolment_key: str,
     course_code: str,
     at: datetime,
+    trace_id: str | None = None,
 ) -> Announcement:
     """A completion, of a course or of one unit, became a result, or corrected one."""
     data = {
@@ -191,4 +202,4 @@ def result_recorded(
         "corrects": result.corrects,
         "evidence": result.evidence,
     }
-    return _announcement(result.event_id, f"lms.result.{result.kind}.v1", tenant, enrolment_key, at, data)
+    return _announcement(result.event_id, f"lms.result.{result.kind}.v1", tenant, enrolment_key, at, data, trace_id)

@@ -176,10 +176,11 @@ def line(name: str, state: State, detail: str = "", code: str = "") -> Check:
     """The check of a fact; a red one says what it costs, who acts and where."""
     if state not in RED:
         return Check(name, state, detail)
-    return _labelled(Check(name, state, detail, code), fact_of(name))
+    return labelled(Check(name, state, detail, code), fact_of(name))
 
 
-def _labelled(check: Check, fact: Fact) -> Check:
+def labelled(check: Check, fact: Fact) -> Check:
+    """The line; a red one says what its fact says of it."""
     if check.state not in RED:
         return check
     return replace(check, consequence=fact.consequence, owner=fact.owner, where=fact.where)
@@ -217,7 +218,7 @@ def completed_portal(checks: Iterable[Check], because: str) -> list[Check]:
     """The same of a portal, where red lines say where to click there."""
     found = {check.name: check for check in checks}
     return [
-        _labelled(found[fact.name], fact) if fact.name in found else Check(fact.name, "not checked", because)
+        labelled(found[fact.name], fact) if fact.name in found else Check(fact.name, "not checked", because)
         for fact in PORTAL_FACTS
     ]
 

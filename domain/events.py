@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from domain.traces import trace_of
+
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 
@@ -242,6 +244,10 @@ class Envelope(BaseModel):
     tenant: Key
     sequence: Text | None = None
     traceparent: Text | None = None
+
+    @property
+    def trace_id(self) -> str:
+        return trace_of(self.source, self.id, self.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

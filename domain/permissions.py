@@ -25,6 +25,7 @@ PERMISSIONS: Mapping[str, tuple[Role, ...]] = {
     # Looking: employee keys, never names or addresses.
     "access:self:read": _EVERYBODY,
     "ops:status:read": _EVERYBODY,
+    "ops:metrics:read": _EVERYBODY,
     "integrations:integration:read": _EVERYBODY,
     "results:result:read": _EVERYBODY,
     "failures:group:read": _EVERYBODY,

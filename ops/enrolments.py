@@ -107,7 +107,7 @@ def set_export(
     wanted = {key: export.of(dict(snapshot.data)) for key, snapshot in held.items()}
     changed = [key for key in held if wanted[key] != held[key].data]
     if changed and not by.dry_run:
-        lost = publish(settings, [_event(tenant, held[key], wanted[key], by.name) for key in changed])
+        lost = publish(settings, [_event(tenant, held[key], wanted[key], by) for key in changed])
         with transaction(pool) as db:
             after = {"sent": len(changed), "box": export.box, "day": export.day, "at_once": export.at_once}
             outcome = "not all sent" if lost else "done"
@@ -118,11 +118,11 @@ def set_export(
     return SetExport(changed, sorted(provisioned), [key for key in held if key not in changed])
 
 
-def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: str) -> OutgoingEvent:
+def _event(tenant: str, held: Snapshot, data: dict[str, Any], by: Operator) -> OutgoingEvent:
     if held.sequence is not None:
         raise Refused(f"HR orders its words on {data['enrolment_key']} by sequence: change it in HR")
-    source = f"/matricula/{tenant}/{by}"
-    return own_event(CHANGED, source, tenant, data["enrolment_key"], data, after=held.occurred_at)
+    source, said = f"/matricula/{tenant}/{by.name}", (tenant, data["enrolment_key"], data)
+    return own_event(CHANGED, source, *said, after=held.occurred_at, request_id=by.request_id)
 
 
 def forget(pool: Pool, integration: IntegrationRow, enrolment_key: str, *, by: Operator) -> str:

@@ -57,7 +57,8 @@ def override(pool: Pool, settings: Settings, subject: Subject, changes: Mapping[
     if by.dry_run:
         return Overridden(fields, None)
     source = f"/matricula/{subject.tenant}/override"
-    said = own_event(UPDATED, source, subject.tenant, subject.employee_key, wanted, after=held.occurred_at)
+    facts = (subject.tenant, subject.employee_key, wanted)
+    said = own_event(UPDATED, source, *facts, after=held.occurred_at, request_id=by.request_id)
     lost = publish(settings, [said])
     if lost:
         raise Refused(f"{lost}; say it again, nothing is doubled")

@@ -6,16 +6,30 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain.traces import is_trace, traceparent
 from producers.publisher import Outcome, OutgoingEvent, Publisher
 from runtime.settings import Settings
 from runtime.topology import EVENTS
 
 
 def own_event(
-    event_type: str, source: str, tenant: str, subject: str, data: Mapping[str, Any], *, after: datetime
+    event_type: str,
+    source: str,
+    tenant: str,
+    subject: str,
+    data: Mapping[str, Any],
+    *,
+    after: datetime,
+    request_id: str = "",
 ) -> OutgoingEvent:
-    """An event that is newer than what HR said at `after`, whatever HR's clock says, and older than HR's next word."""
+    """
+    An event that is newer than what HR said at `after`, whatever HR's clock says, and older than HR's next word.
+
+    Args:
+        request_id: Of the request that it comes from; where it can be one, it is the event's trace.
+    """
     event_id = str(uuid.uuid4())
+    traced = {"traceparent": traceparent(request_id, event_id)} if is_trace(request_id) else {}
     event = {
         "specversion": "1.0",
         "id": event_id,
@@ -24,6 +38,7 @@ def own_event(
         "subject": subject,
         "time": max(datetime.now(UTC), after + timedelta(microseconds=1)).isoformat(),
         "tenant": tenant,
+        **traced,
         "data": data,
     }
     return OutgoingEvent(EVENTS, event_type, event_id, json.dumps(event, ensure_ascii=False).encode())

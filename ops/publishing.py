@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+import structlog
+
 from db.pool import Pool, transaction
 from domain.events import BadEvent, decode_json, parse_bytes
+from domain.traces import named
 from ops.operators import Operator, audited
 from producers.publisher import Outcome, OutgoingEvent
 from runtime.topology import EVENTS
+
+log = structlog.get_logger()
 
 PUBLISH = "events:event:publish"
 TARGET = "events/hr"
@@ -68,6 +73,7 @@ def publish(pool: Pool, send: Send, events: Sequence[OutgoingEvent], *, by: Oper
     if by.dry_run:
         return len(events)
     outcomes, problem = send(events)
+    log.info("events published", events=len(events), traces=named(event.trace_id for event in events))
     counts = Counter(str(outcome) for outcome in outcomes)
     with transaction(pool) as db:
         audited(db, by, PUBLISH, TARGET, tenant=by.tenant, after=counts, outcome=problem or "done")
@@ -98,7 +104,7 @@ def _checked(body: bytes, tenant: str) -> OutgoingEvent:
     event = parse_bytes(body)
     if event.envelope.tenant != tenant:
         raise BadEvent("bad_field", "tenant", "is not the company of this token")
-    return OutgoingEvent(EVENTS, event.type, event.envelope.id, body)
+    return OutgoingEvent(EVENTS, event.type, event.envelope.id, body, trace_id=event.envelope.trace_id)
 
 
 def _written(event: Any) -> bytes:

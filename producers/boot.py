@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 
+from db.heartbeats import told
 from db.pool import open_pool
 from producers.publisher import Publisher
 from producers.scheduler import run_clock, run_relay
@@ -28,7 +29,8 @@ def main() -> int:
         publisher = Publisher(settings.amqp_url)
         relay = threading.Thread(target=run_relay, args=(pool, publisher, stop), name="relay", daemon=True)
         relay.start()
-        run_clock(pool, WakeUps(wakeup_broker(settings.amqp_url)), stop, settings.timing.tick)
+        with told(pool):
+            run_clock(pool, WakeUps(wakeup_broker(settings.amqp_url)), stop, settings.timing.tick)
         relay.join(timeout=15)
         publisher.close()
     return 0

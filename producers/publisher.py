@@ -46,6 +46,7 @@ class OutgoingEvent:
     message_id: str
     body: bytes
     content_type: str = "application/cloudevents+json"
+    trace_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """
-Signs of life: a loop that got through a turn says so in a file, and a health check asks how long ago that was.
+Signs of life: a loop that got through a turn says so in a file, and a health check asks how long ago that was. The
+same turns reach the database as heartbeats (db/heartbeats.py), where `matricula doctor` sees those of all machines.
 
     python -m runtime.liveness ingest
 
-The loops and what their beat proves: docs/deploy.md. Off unless MATRICULA_BEATS names a folder when the process starts.
+The loops and what their beat proves: docs/deploy.md. No files unless MATRICULA_BEATS names a folder at the start.
 """
 
 import os
@@ -18,19 +19,28 @@ INGEST, CLOCK, RELAY, THREADS = "ingest", "clock", "relay", "threads"  # a wake-
 
 LATE = timedelta(seconds=60)
 
+_turned: dict[str, float] = {}  # when each loop of this process last did, by the clock that never jumps
 
-def _nothing(loop: str) -> None:
-    del loop
+
+def beats() -> dict[str, float]:
+    """How many seconds ago each loop of this process last got through a turn."""
+    now = time.monotonic()
+    return {loop: now - then for loop, then in list(_turned.items())}
+
+
+def _note(loop: str) -> None:
+    _turned[loop] = time.monotonic()
 
 
 def beating(folder: str | None) -> Callable[[str], None]:
     """
-    What `beat` does when MATRICULA_BEATS has this value: nothing, or touch the file of the loop.
+    What `beat` does when MATRICULA_BEATS has this value: remember the turn, and touch the loop's file if it has one.
     """
     if not folder:
-        return _nothing
+        return _note
 
     def touch(loop: str) -> None:
+        _note(loop)
         # Work goes on when its sign cannot be written; the health check tells.
         with suppress(OSError):
             Path(folder, loop).touch()

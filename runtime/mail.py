@@ -41,6 +41,19 @@ def send(settings: Settings, *, to: tuple[str, ...], subject: str, text: str, me
         raise NotSent(f"the mail server refused {len(refused)} of {len(to)} addresses")
 
 
+def greet(settings: Settings) -> None:
+    """
+    The mail server was there, and let us in if we have a password; nothing is sent.
+
+    Raises:
+        NotSent: It is not, or does not.
+    """
+    try:
+        _connected(settings.smtp_url).close()
+    except (OSError, smtplib.SMTPException, ssl.SSLError) as error:
+        raise NotSent(f"the mail server cannot be used ({type(error).__name__})") from None
+
+
 def _connected(url: str) -> smtplib.SMTP:
     place = urlsplit(url)
     host, port = place.hostname or "", place.port or _PORTS[place.scheme]

@@ -66,6 +66,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises:
         BadSettings: Something is missing or wrong.
     """
+    settings, problems = survey(environment)
+    if problems:
+        raise BadSettings(problems)
+    return settings
+
+
+def survey(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """The settings as far as they can be read, and what is missing or wrong in them."""
     problems: list[str] = []
     settings = Settings(
         database_url=_url(environment, "DATABASE_URL", ("postgresql", "postgres"), problems),
@@ -80,9 +88,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
     if bool(settings.smtp_url) != bool(settings.mail_from):
         problems.append("MATRICULA_SMTP_URL and MATRICULA_MAIL_FROM belong together: set both, or neither for no mail")
-    if problems:
-        raise BadSettings(problems)
-    return settings
+    return settings, problems
 
 
 def _console(environment: Mapping[str, str], problems: list[str]) -> Console:

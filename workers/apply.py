@@ -11,6 +11,7 @@ from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
 from domain.events import BadEvent, Event, UnknownType
 from domain.fingerprints import whereabouts
+from domain.traces import named
 from runtime.crashpoints import crashpoint
 
 log = structlog.get_logger()
@@ -56,6 +57,8 @@ def apply_events(
             return settled
         crashpoint("plan.committed")
         settled += done.events
+        if done.events:
+            log.info("events applied", tenant=tenant, events=done.events, traces=done.traces)
         for integration_id in done.integrations:
             wake(integration_id)
     return settled
@@ -65,10 +68,11 @@ def _apply_batch(store: FactStore) -> Applied | None:
     rows = store.due_events(BATCH)
     if not rows:
         return None
+    traces = named(row.trace_id for row in rows)
     if not store.known_tenant():
         store.set_aside_all()
-        return Applied(events=len(rows))
-    done = Applied(events=len(rows))
+        return Applied(events=len(rows), traces=traces)
+    done = Applied(events=len(rows), traces=traces)
     store.settle(_apply_rows(store, rows, done))
     return done
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from db.inbox import Entry, Kind
 from domain.events import FACT_TYPES, MAX_EVENT_BYTES, BadEvent, UnknownType, decode_json, parse
+from domain.traces import trace_of
 from runtime.topology import DEAD_QUEUE
 
 # What is larger than an event may be can never be applied; its beginning is enough to tell what it was.
@@ -98,6 +99,7 @@ def _entry(body: bytes, content: Mapping[str, Any], attributes: str | None, retu
         type=event_type and event_type[:COLUMN],
         subject=(_text(content, "subject") or "")[:COLUMN] or None,
         tenant=tenant and tenant[:COLUMN],
+        trace_id=trace_of(source, event_id, _text(content, "traceparent")),
         returned=returned,
     )
     problem = _problem(content, event_type, tenant)

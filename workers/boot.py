@@ -16,6 +16,7 @@ import dramatiq
 
 from db.accounts import Integration
 from db.failure_groups import count_groups
+from db.heartbeats import told
 from db.pool import Pool, open_pool, transaction
 from db.vault import unknown_keys, unsealed
 from domain.errors import StoreUnavailable
@@ -78,7 +79,7 @@ class Sites:
             lambda: self._gateways.probe(
                 integration.settings,
                 unsealed(integration, "token", integration.token_sealed, self._keys),
-                lambda call: asked.meter.count(call.function, call.code, call.items),
+                lambda call: asked.meter.count(call.function, call.code, call.items, call.took),
             ),
             asked.known,
             asked.pinned,
@@ -97,7 +98,7 @@ class Sites:
         gateway = self._gateways.open(
             integration.settings,
             token,
-            lambda call: meter.count(call.function, call.code, call.items),
+            lambda call: meter.count(call.function, call.code, call.items, call.took),
             purse.pay,
         )
         counted = isinstance(gateway, UnitGateway)
@@ -153,16 +154,17 @@ def run_worker(settings: Settings, queues: list[str], stop: threading.Event) -> 
     """Work on wake-ups of these queues until stopped, then finish what is under way."""
     under_way = UnderWay()
     broker = wakeup_broker(settings.amqp_url, middleware=[LogContext(), under_way])
-    with open_pool(settings.database_url, name="worker", role="worker", max_size=settings.worker_threads + 1) as pool:
+    with open_pool(settings.database_url, name="worker", role="worker", max_size=settings.worker_threads + 2) as pool:
         _refuse_wrong_key(settings, pool)
         cases = use_cases(settings, pool, WakeUps(broker), stop)
         register(broker, cases, threads=settings.worker_threads)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=settings.worker_threads)
         worker.start()
-        while not stop.is_set():
-            if not under_way.stuck() and all(thread.is_alive() for thread in worker.workers):
-                beat(THREADS)
-            stop.wait(BEAT_EVERY_S)
+        with told(pool):
+            while not stop.is_set():
+                if not under_way.stuck() and all(thread.is_alive() for thread in worker.workers):
+                    beat(THREADS)
+                stop.wait(BEAT_EVERY_S)
         worker.stop(timeout=int(settings.timing.lms_deadline.total_seconds() * 1000))
         broker.close()
 
@@ -183,7 +185,7 @@ def _refuse_wrong_key(settings: Settings, pool: Pool) -> None:
 def run_ingest(settings: Settings, stop: threading.Event) -> None:
     """Store what arrives until stopped."""
     wakeups = WakeUps(wakeup_broker(settings.amqp_url))
-    with open_pool(settings.database_url, name="ingest", role="ingest", max_size=2) as pool:
+    with open_pool(settings.database_url, name="ingest", role="ingest", max_size=2) as pool, told(pool):
         ingest.run(settings.amqp_url, pool, wakeups.apply, stop)
 
 

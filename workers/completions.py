@@ -107,6 +107,7 @@ def _tell(
                 enrolment_key=subject.enrolment_key,
                 course_code=subject.course_code,
                 at=rules.now,
+                trace_id=subject.trace_id,
             )
             for subject, result in fresh
             for telling in tellings

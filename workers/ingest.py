@@ -23,6 +23,7 @@ from db import inbox
 from db.inbox import Entry, Stored
 from db.pool import Pool, transaction
 from domain.errors import StoreUnavailable
+from domain.traces import named
 from producers.broker import BROKER_ERRORS, Untyped, connect, declare, drop
 from runtime.crashpoints import crashpoint
 from runtime.liveness import INGEST, beat
@@ -87,7 +88,13 @@ def _ingest(inlet: "Inlet", pool: Pool, wake: Wake, stop: threading.Event, size:
         crashpoint("ingress.committed")
         inlet.acknowledge(batch[-1][0])
         crashpoint("ingress.acked")
-        log.info("batch stored", messages=len(batch), stored=dict(stored.classes), duplicates=stored.duplicates)
+        log.info(
+            "batch stored",
+            messages=len(batch),
+            stored=dict(stored.classes),
+            duplicates=stored.duplicates,
+            traces=named(entry.trace_id for _, entry in batch),
+        )
         for tenant in stored.tenants:
             wake(tenant)
 

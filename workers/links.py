@@ -46,6 +46,7 @@ def record_links(
                 how=link.how,
                 previous_id=previous[link.account_id],
                 at=now,
+                trace_id=accounts[link.account_id].trace_id,
             )
             for link in links
         ]

@@ -22,6 +22,7 @@ from domain.budget import PURPOSES
 from domain.errors import BudgetSpent, ProvisioningError, StoreUnavailable
 from domain.fields import STANDING_CODES
 from domain.recovery import Operation
+from domain.traces import named
 from runtime.crashpoints import crashpoint
 from workers.batch import Batch
 from workers.catalogue import COURSES_FRESH, observe_courses
@@ -57,7 +58,9 @@ def _provision_batch(site: Site, pool: Pool, rules: WorkRules) -> bool:
     if not accounts:
         return False
     crashpoint("claim.attempt_committed")
-    with spending_on(PURPOSES[accounts[0].urgency]) as tab:
+    # The lease's token is the batch's id: every line of it, its calls to the LMS included, says so.
+    traced = structlog.contextvars.bound_contextvars(batch=accounts[0].lease_token)
+    with traced, spending_on(PURPOSES[accounts[0].urgency]) as tab:
         placements, trouble = _with_courses(site, pool, accounts, placements)
         batch = Batch(site, pool, rules, accounts, placements, held)
         if trouble and not batch.refusals.add("enrol", trouble):
@@ -163,7 +166,14 @@ def _record(batch: Batch, tab: Tab) -> None:
         enrolled=len(settled),
         parked=len(problems),
         stopped_by=batch.stop.code if batch.stop else None,
+        traces=_traces(batch),
     )
+
+
+def _traces(batch: Batch) -> list[str]:
+    """What HR said that led to this work: of people, and of their enrolments that are due."""
+    enrolments = [p.trace_id for account_id in batch.accounts for p in batch.placements[account_id] if p.due]
+    return named([*(account.trace_id for account in batch.accounts.values()), *enrolments])
 
 
 def _record_last_looks(db: Db, integration: Integration, batch: Batch, kept: set[int]) -> None:
@@ -222,6 +232,7 @@ def _logged(
             lms_course_id=first[key].lms_course_id or "",
             group_key=first[key].wanted.group_key,
             at=now,
+            trace_id=first[key].trace_id,
         )
         for key, contact_id in store.log_contacts(integration.tenant, contacts).items()
     ]

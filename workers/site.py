@@ -7,6 +7,8 @@ from datetime import timedelta
 from threading import Lock
 from typing import cast
 
+import structlog
+
 from db.accounts import Integration
 from domain.budget import Purpose
 from domain.errors import ProvisioningError
@@ -15,6 +17,10 @@ from domain.recovery import RecoveryPolicy
 from runtime.secrets import Secret
 from runtime.settings import Timing
 from workers.purse import Purse
+
+log = structlog.get_logger()
+
+_MS = timedelta(milliseconds=1)
 
 
 class CallMeter:
@@ -25,7 +31,9 @@ class CallMeter:
         self._calls: Counter[tuple[str, str]] = Counter()
         self._items: Counter[tuple[str, str]] = Counter()
 
-    def count(self, function: str, outcome: str, items: int) -> None:
+    def count(self, function: str, outcome: str, items: int, took: timedelta = timedelta(0)) -> None:
+        """One call was made; its line in the log belongs to whatever batch it was made for."""
+        log.info("LMS called", function=function, outcome=outcome, items=items, took_ms=round(took / _MS))
         with self._lock:
             self._calls[function, outcome] += 1
             self._items[function, outcome] += items

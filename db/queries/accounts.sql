@@ -56,7 +56,8 @@ where a.account_id = numbered.account_id and numbered.starts = numbered.fewest
   and (%(admitted)s::int[] is null
        or numbered.urgency = numbered.most_urgent and numbered.n <= (%(admitted)s::int[])[numbered.urgency + 1])
 returning a.account_id, a.employee_key, a.wanted, a.applied, a.username, a.revision, a.lms_user_id, a.link, a.attempts,
-          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run, a.urgency, numbered.n;
+          a.starts, a.doubt, a.lease_token, now() - a.first_attempt_at as running_for, a.sync_run, a.urgency,
+          (select h.trace_id from person h where h.tenant = a.tenant and h.employee_key = a.employee_key), numbered.n;
 
 -- name: look_accounts
 -- The accounts of these people as a worker would claim them, without claiming them.
@@ -76,9 +77,10 @@ select p.placement_id, p.account_id, p.enrolment_key, p.course_code, p.state, p.
        -- Once provisioned, the course is known by its id: its code may change (R58).
        coalesce(case when p.provisioned_at is not null then p.lms_course_id end,
                 nullif(trim(own.data ->> 'lms_course_id'), ''), nullif(trim(general.data ->> 'lms_course_id'), ''),
-                seen.lms_course_id, told.lms_course_id) as lms_course_id
+                seen.lms_course_id, told.lms_course_id) as lms_course_id, e.trace_id
 from placement p
 join integration i using (integration_id)
+left join enrolment e on e.tenant = p.tenant and e.enrolment_key = p.enrolment_key
 left join course own on own.tenant = p.tenant and own.course_code = p.course_code and own.integration = i.name
 left join course general on general.tenant = p.tenant and general.course_code = p.course_code and general.integration = ''
 left join lateral (select min(c.lms_course_id) as lms_course_id from lms_course c

@@ -4,7 +4,7 @@ select pg_advisory_xact_lock(hashtextextended('apply ' || %(tenant)s, 0));
 
 -- name: due_events
 -- What has been stored and not yet applied, in inbox order.
-select inbox_id, event_id, body, attributes
+select inbox_id, event_id, body, attributes, trace_id
 from inbox
 where tenant = %(tenant)s and state = 'received'
 order by inbox_id
@@ -49,25 +49,27 @@ where tenant = %(tenant)s and course_code = any(%(keys)s);
 
 -- name: save_people
 -- HR's newest word on each person; the caller has checked that it is the newest.
-insert into person (tenant, employee_key, data, payroll, erased, sequence, occurred_at, event_id)
-select %(tenant)s, f.key, f.data::jsonb, f.payroll, f.erased, f.sequence, f.occurred_at, f.event_id
+insert into person (tenant, employee_key, data, payroll, erased, sequence, occurred_at, event_id, trace_id)
+select %(tenant)s, f.key, f.data::jsonb, f.payroll, f.erased, f.sequence, f.occurred_at, f.event_id, f.trace_id
 from unnest(%(keys)s::text[], %(data)s::text[], %(payrolls)s::text[], %(erased)s::boolean[],
-            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[])
-     as f(key, data, payroll, erased, sequence, occurred_at, event_id)
+            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[], %(trace_ids)s::text[])
+     as f(key, data, payroll, erased, sequence, occurred_at, event_id, trace_id)
 on conflict (tenant, employee_key) do update
 set data = excluded.data, payroll = excluded.payroll, erased = excluded.erased, sequence = excluded.sequence,
-    occurred_at = excluded.occurred_at, event_id = excluded.event_id;
+    occurred_at = excluded.occurred_at, event_id = excluded.event_id, trace_id = excluded.trace_id;
 
 -- name: save_enrolments
 -- HR's newest word on each enrolment.
-insert into enrolment (tenant, enrolment_key, employee_key, course_code, data, sequence, occurred_at, event_id)
-select %(tenant)s, f.key, f.employee_key, f.course_code, f.data::jsonb, f.sequence, f.occurred_at, f.event_id
+insert into enrolment (tenant, enrolment_key, employee_key, course_code, data, sequence, occurred_at, event_id,
+                       trace_id)
+select %(tenant)s, f.key, f.employee_key, f.course_code, f.data::jsonb, f.sequence, f.occurred_at, f.event_id, f.trace_id
 from unnest(%(keys)s::text[], %(employees)s::text[], %(courses)s::text[], %(data)s::text[],
-            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[])
-     as f(key, employee_key, course_code, data, sequence, occurred_at, event_id)
+            %(sequences)s::text[], %(times)s::timestamptz[], %(event_ids)s::text[], %(trace_ids)s::text[])
+     as f(key, employee_key, course_code, data, sequence, occurred_at, event_id, trace_id)
 on conflict (tenant, enrolment_key) do update
 set employee_key = excluded.employee_key, course_code = excluded.course_code, data = excluded.data,
-    sequence = excluded.sequence, occurred_at = excluded.occurred_at, event_id = excluded.event_id;
+    sequence = excluded.sequence, occurred_at = excluded.occurred_at, event_id = excluded.event_id,
+    trace_id = excluded.trace_id;
 
 -- name: save_payroll
 -- HR's newest word on one payroll.

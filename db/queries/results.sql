@@ -38,7 +38,7 @@ limit %(most)s;
 -- Enrolments with something completed, and what HR says that bears on their results.
 select p.placement_id, p.enrolment_key, a.employee_key, p.course_code, e.event_id,
        nullif(concat_ws(' ', own.event_id, general.event_id), ''), e.data ->> 'starts_on', e.data -> 'outcomes',
-       coalesce(nullif(own.data -> 'units', '[]'), general.data -> 'units')
+       coalesce(nullif(own.data -> 'units', '[]'), general.data -> 'units'), e.trace_id
 from placement p
 join account a using (account_id)
 join integration i on i.integration_id = p.integration_id

@@ -1,10 +1,10 @@
 """The API put together."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from domain.events import MAX_EVENT_BYTES
-from ops.api import problems
+from ops.api import health, problems
 from ops.api.guard import Site
 from ops.api.outer import Outer
 from ops.api.problems import Problem
@@ -19,6 +19,7 @@ from ops.api.routes import (
     guards,
     integrations,
     links,
+    metrics,
     people,
     plans,
     replays,
@@ -28,10 +29,10 @@ from ops.api.routes import (
 )
 
 PREFIX = "/api/v1"
-HEALTH = "/healthz"
 
 ROUTES = (
     standing,
+    metrics,
     integrations,
     versions,
     fields,
@@ -60,7 +61,7 @@ SILENT: TelemetryConfig = {
 
 
 def build(site: Site) -> FastAPI:
-    """The application; every route but the health check is guarded."""
+    """The application; every route but those of health is guarded."""
     app = FastAPI(
         title="Matricula",
         version="1",
@@ -73,23 +74,14 @@ def build(site: Site) -> FastAPI:
         telemetry=SILENT,
     )
     app.state.site = site
+    app.state.readiness = health.readiness()
+    app.state.metrics = metrics.seen()
     problems.register(app)
     for module in ROUTES:
         app.include_router(module.routes, prefix=PREFIX)
-    app.include_router(_health())
+    app.include_router(health.routes)
     app.add_middleware(Outer, most=MAX_EVENT_BYTES)
     return app
-
-
-def _health() -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get(HEALTH, include_in_schema=False)
-    def health() -> dict[str, str]:
-        """The process answers; whether anything works is `status`."""
-        return {"state": "up"}
-
-    return routes
 
 
 def document(app: FastAPI) -> dict[str, object]:

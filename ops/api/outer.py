@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.traces import given_trace
 from ops.api.problems import answer
 
 log = structlog.stdlib.get_logger(__name__)
@@ -46,8 +47,7 @@ class Outer:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        given = request.headers.get("x-request-id", "")
-        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = _request_id(request)
         request.state.request_id = request_id
         begun = time.monotonic()
         status = 0
@@ -72,6 +72,13 @@ class Outer:
                 await problem(scope, receive, sending)
             took = round((time.monotonic() - begun) * 1000, 1)
             log.info("request answered", status=status, took_ms=took, **_described(scope))
+
+
+def _request_id(request: Request) -> str:
+    """The trace that the caller is in, the id that they gave, or one that can be a trace's."""
+    given = request.headers.get("x-request-id", "")
+    trace = given_trace(request.headers.get("traceparent"))
+    return trace or (given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(16))
 
 
 def _bounded(request: Request, receive: Receive, most: int) -> Receive:

@@ -10,6 +10,7 @@ from ops import actions
 from ops.cli import (
     access,
     audit,
+    doctor,
     drift,
     enrolments,
     failures,
@@ -19,6 +20,7 @@ from ops.cli import (
     keys,
     life,
     link,
+    metrics,
     notices,
     people,
     person,
@@ -51,10 +53,12 @@ app.add_typer(access.operator, name="operator")
 app.add_typer(access.token, name="token")
 app.add_typer(drift.app, name="drift")
 app.add_typer(results.app, name="results")
+app.command()(doctor.doctor)
 app.command()(plan.plan)
 app.command()(person.why)
 app.command()(person.timeline)
 app.command()(person.override)
+app.command("metrics")(metrics.show_metrics)
 app.command("notices")(notices.list_notices)
 app.command()(person.available)
 app.command()(report.report)

@@ -19,6 +19,8 @@ from domain.permissions import Role
 from ops import access
 from ops.api.app import PREFIX, build
 from ops.api.guard import Site
+from ops.api.health import readiness
+from ops.api.routes.metrics import seen
 from producers.publisher import Outcome, OutgoingEvent
 from runtime.settings import Settings
 from tests.support.builders import TENANT
@@ -67,7 +69,7 @@ class Caller:
     async def _sent(self, method: str, path: str, json: Any, more: dict[str, Any]) -> httpx.Response:
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="https://matricula.example.org") as client:
-            place = path if path.startswith("/healthz") else f"{PREFIX}{path}"
+            place = path if path.startswith("/health/") else f"{PREFIX}{path}"
             if json is not None:
                 more["json"] = json
             return await client.request(method, place, **more)
@@ -86,6 +88,8 @@ class Api:
         self.sender = FakeSender()
         self.app = the_app()
         self.app.state.site = Site(settings, console, self.sender)  # type: ignore[arg-type]
+        self.app.state.readiness = readiness()
+        self.app.state.metrics = seen()
         self._owner = owner
 
     def as_(self, role: Role, tenant: str = TENANT, scopes: Sequence[str] = ()) -> Caller:

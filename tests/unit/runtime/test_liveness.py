@@ -3,7 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runtime.liveness import LATE, beating, late
+from runtime.liveness import LATE, beating, beats, late
 
 ROOT = Path(__file__).parents[3]
 NOW = 1_000_000.0
@@ -71,3 +71,10 @@ def test_the_check_fails_for_one_late_loop_among_several_and_names_it(tmp_path: 
 def test_a_check_of_nothing_is_no_success(tmp_path: Path) -> None:
     assert check(tmp_path) == (2, "")
     assert check("", "apply") == (2, "")
+
+
+def test_a_beat_is_remembered_with_or_without_a_folder(tmp_path: Path) -> None:
+    beating(None)("one of two")
+    beating(str(tmp_path))("the other")
+
+    assert all(0 <= beats()[loop] < LATE.total_seconds() for loop in ("one of two", "the other"))
