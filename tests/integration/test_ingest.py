@@ -19,12 +19,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from amqp import Message
+from amqp import Message, NotFound
 from psycopg.rows import dict_row
 
 from db.pool import open_pool
 from deploy.services import Services
 from domain.events import MAX_EVENT_BYTES
+from producers.broker import connect, drop
 from producers.publisher import Outcome, Publisher
 from runtime.topology import DEAD_QUEUE, EVENTS, INBOX_QUEUE, UNROUTED_QUEUE
 from tests.support import poison
@@ -93,6 +94,17 @@ def publish(
         opened.confirm_select()
         for body in bodies:
             opened.basic_publish_confirm(Message(body, delivery_mode=2, **properties), exchange, routing_key)
+
+
+def is_consumed(amqp_url: str, queue: str) -> bool:
+    """Whether the queue is there and somebody consumes it; it is not declared for the asking."""
+    connection = connect(amqp_url, "test")
+    try:
+        return bool(connection.channel().queue_declare(queue, passive=True).consumer_count)
+    except NotFound:
+        return False
+    finally:
+        drop(connection)
 
 
 def settled(amqp_url: str) -> Callable[[], bool]:
@@ -338,6 +350,8 @@ def test_deleted_queues_are_declared_again(amqp_url: str, store: Store) -> None:
         with channel(amqp_url) as opened:
             for queue in (INBOX_QUEUE, DEAD_QUEUE, UNROUTED_QUEUE):
                 opened.queue_delete(queue)
+        # Nobody else may declare them: of a queue that is back at once the broker cancels no consumer.
+        until(lambda: all(is_consumed(amqp_url, queue) for queue in (INBOX_QUEUE, DEAD_QUEUE, UNROUTED_QUEUE)), LONG)
         publish(amqp_url, as_bytes(cloud_event("E-2")))
         rows = store.holds(2)
 
