@@ -16,7 +16,7 @@ demo: install  ## Run a whole installation on simulated HR, Moodles and TalentLM
 	@$(WITH_SERVICES) $(PY) -m ops.demo
 
 test: install  ## Run all tests against real RabbitMQ and PostgreSQL
-	@$(PY) -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(TESTS)
 
 check: install  ## Check style, types and import rules, exactly as CI does
 	@.venv/bin/ruff check .
