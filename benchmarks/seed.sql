@@ -75,7 +75,7 @@ from integration, generate_series(0, %(other_causes)s) n group by n;
 
 insert into failure (group_id, tenant, integration_id, subject_kind, subject_id, employee_key, code, first_at, resolved_at)
 select g.group_id, g.tenant, g.integration_id, 'placement', p.placement_id::text, a.employee_key,
-       'course_not_found', now() - interval '3 days', case when g.rank > 1 and n %% 5 > 0 then now() end
+       'course_not_found', now() - interval '3 days', case when g.rank > 1 and n %% 5 = 0 then now() end
 from (select p.*, row_number() over (order by placement_id) as n from placement p) p
 join account a using (account_id)
 join (select g.*, row_number() over (order by group_id) as rank from failure_group g) g
