@@ -43,7 +43,7 @@ def test_the_headers_are_those_that_are_wanted() -> None:
 def test_every_answer_has_the_headers_and_shows_its_id(api: Api) -> None:
     """S22: of every route, whether somebody is let in or not, and where there is no route."""
     places = [(method, filled(path) + QUERIES.get(name, "")) for name, (method, path, _) in OPERATIONS.items()]
-    places += [("GET", "/nowhere"), ("DELETE", "/status"), ("GET", "/healthz")]
+    places += [("GET", "/nowhere"), ("DELETE", "/status"), ("GET", "/health/live")]
     for caller in (api.nobody(), api.as_("viewer"), api.as_("admin")):
         for method, path in places:
             answer = caller.send(method, path, {} if method != "GET" else None)

@@ -13,7 +13,8 @@ from db.pool import open_pool
 from deploy.server import free_ports
 from domain.permissions import Role
 from ops import access
-from ops.api.app import HEALTH, PREFIX
+from ops.api.app import PREFIX
+from ops.api.health import LIVE
 from tests.support.installation import TENANT, Installation
 from tests.support.operators import BY
 
@@ -58,7 +59,7 @@ class Console:
 
     def _answers(self) -> bool:
         try:
-            return self._client.get(HEALTH).is_success
+            return self._client.get(LIVE).is_success
         except httpx.TransportError:
             return False
 
