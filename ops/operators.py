@@ -4,6 +4,7 @@ same transaction.
 """
 
 import getpass
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,14 @@ class ReasonMissing(Exception):
 
     def __init__(self, permission: str) -> None:
         super().__init__(f"say why: {permission.rpartition(':')[2]} needs a reason, and the audit keeps it")
+
+
+def _user_of_the_machine() -> str:
+    """Their name, or the number of a user that has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Operator:
     @classmethod
     def at_the_machine(cls) -> Self:
         """The user of the operating system, with every permission: whoever has the database has everything anyway."""
-        return cls(getpass.getuser(), "cli", EVERYTHING, BREAK_GLASS)
+        return cls(_user_of_the_machine(), "cli", EVERYTHING, BREAK_GLASS)
 
     def because(self, reason: str, *, dry_run: bool = False) -> Self:
         """The same operator, for this reason."""
