@@ -2,6 +2,7 @@
 
 import json
 import sys
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from ops.cli.output import Exit, err, fail, out, show_json, show_table, told
 from ops.cli.session import Reason, acting, opened
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+SHOWN = 60  # characters of what was before and after
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 Tenant = Annotated[str | None, typer.Option(help="Only this client company.")]
@@ -94,4 +97,5 @@ def verify(
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    """Enough of it for a table; `--json` and `export` tell all."""
+    return "" if value is None else shorten(json.dumps(value, ensure_ascii=False), SHOWN, placeholder=" …")

@@ -81,6 +81,17 @@ def test_scopes_are_listed_with_their_roles(cli: Cli) -> None:
     assert "guards:guard:approve" in cli("token", "scopes").stdout
 
 
+def test_an_entry_is_one_line_however_much_was_changed(cli: Cli) -> None:
+    """A token of an admin has dozens of scopes; all of them are there for machines."""
+    cli(*ADMIN)
+    cli.token()
+    [entry] = cli.json("audit", "list", "--action", "access:token:create")
+    shown = cli("audit", "list", "--action", "access:token:create").stdout.splitlines()
+
+    assert len(entry["after"]["scopes"]) > 40
+    assert [line.split()[0] for line in shown] == ["entry", str(entry["audit_id"])]
+
+
 def test_the_audit_is_proven_and_tampering_shows(cli: Cli, pool: Pool) -> None:
     """S19: `audit verify` ends with 1, and names whose chain it is."""
     cli(*ADMIN)
