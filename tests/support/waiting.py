@@ -18,7 +18,7 @@ class NotInTime(AssertionError):
 
 def until(
     fact: Callable[[], T],
-    timeout: timedelta = timedelta(seconds=10),
+    timeout: timedelta = timedelta(seconds=30),
     describe: str | Callable[[], str] = "",
     every: timedelta = timedelta(milliseconds=20),
 ) -> T:
