@@ -158,7 +158,7 @@ def test_sending_resumes_when_the_broker_is_back(amqp_url: str, monkeypatch: pyt
             wakeups.apply("acme")
             return depth(amqp_url, APPLY) > 0
 
-        until(arrived)
+        assert until(arrived)
         broker.close()
 
 
